@@ -1,0 +1,61 @@
+//! The small types that all protocols share.
+
+use core::fmt;
+
+/// One running instance of a protocol, as its peers call it. Names and addresses belong to the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u16);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+/// A span of time in milliseconds of boot time (time that also passes while the machine is suspended).
+/// There is no instant in core: a protocol that has to notice that time went by arms a timer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticks(pub u32);
+
+/// When a timer goes off: at a moment between `min` and `max` from now, drawn by the driver. The spread is the jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Delay {
+    /// The earliest moment.
+    pub min: Ticks,
+    /// The latest moment.
+    pub max: Ticks,
+}
+
+impl Delay {
+    /// Exactly `ticks`, without jitter.
+    #[must_use]
+    pub const fn exactly(ticks: Ticks) -> Self {
+        Self { min: ticks, max: ticks }
+    }
+
+    /// `ticks`, up to a quarter more: enough that a crowd does not move in step.
+    #[must_use]
+    pub const fn about(ticks: Ticks) -> Self {
+        let quarter = ticks.0 / 4;
+        Self { min: ticks, max: Ticks(ticks.0.saturating_add(quarter)) }
+    }
+}
+
+/// Names one command, so that its refusal can be told apart from others. Chosen by whoever commands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Nothing: the vocabulary of a side that has none. A message of this type cannot be made, so sending it too early
+/// does not compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Never {}
+
+/// An invariant that did not hold. The node that finds one stops answering; it never panics and never guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Broken(pub &'static str);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}

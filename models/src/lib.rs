@@ -1,0 +1,4 @@
+//! w
+pub mod delivery;
+pub mod net;
+pub mod site;
