@@ -59,3 +59,57 @@ impl fmt::Display for Broken {
         f.write_str(self.0)
     }
 }
+
+/// A short name held in place: at most `N` (≤ 255) bytes of UTF-8, no allocation, no terminator.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name<const N: usize> {
+    // Unused bytes stay zero, so that equal names are equal bytes. Bytes before length: names sort as text does.
+    bytes: [u8; N],
+    len: u8,
+}
+
+impl<const N: usize> Name<N> {
+    /// Takes a name; `None` if it is empty or too long.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let len = u8::try_from(text.len()).ok().filter(|len| *len > 0)?;
+        let mut bytes = [0; N];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { bytes, len })
+    }
+
+    /// Takes a name from bytes; `None` if they are not UTF-8, empty or too many.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::new(core::str::from_utf8(bytes).ok()?)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The name's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Name<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<const N: usize> fmt::Display for Name<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A household's name, as meters send it.
+pub type Household = Name<80>;
+/// An edge's name, as the cloud knows it.
+pub type EdgeName = Name<64>;

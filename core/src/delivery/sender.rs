@@ -85,8 +85,6 @@ pub struct Append<B>(pub B);
 /// What the sender says holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SenderEvent {
-    /// Rows up to here are durable at the edge.
-    Stored(Seq),
     /// Rows up to here are acknowledged, and the edge has that on disk.
     Acked(Seq),
 }
@@ -390,10 +388,15 @@ impl<B: Body> Sender<B> {
             fx.report(SenderReport::Refused(request, refusal));
             return;
         }
+        self.append(config, body, fx);
+    }
+
+    /// Appends a row. A host that has asked [`Sender::refusal`] before it began calls this: what follows from an
+    /// input that was taken cannot be refused half-way.
+    pub fn append(&mut self, config: &SenderConfig, body: B, fx: &mut Effects<Self>) {
         let seq = self.last.next();
         self.last = seq;
         fx.persist(SenderRecord::Row { seq, body });
-        fx.emit(SenderEvent::Stored(seq));
         self.pump(config, fx);
     }
 

@@ -1,1 +1,69 @@
-//! w
+//! Messages as bytes: versioned, length-checked, with a checksum. Decoding yields a valid message or an error that says
+//! what is wrong; it never panics and never allocates more than the input's own length calls for.
+//!
+//! A frame is `"PH"`, version, kind, body, CRC-32 of all before it. Numbers are LEB128 varints, signed ones zigzag.
+//! Frames to the cloud begin their body with the edge's name, since one socket serves many edges.
+//!
+//! | kind | message | body |
+//! | --- | --- | --- |
+//! | 1 | Heartbeat | name |
+//! | 2 | Hello | name, epoch, session, oldest |
+//! | 3 | Batch | name, epoch, first, asks, households, rows |
+//! | 65 | Alive | credit |
+//! | 66 | Welcome | epoch, session, high, credit |
+//! | 67 | Ack | epoch, high, credit, codes |
+//! | 68 | Fenced | epoch |
+
+mod bytes;
+mod frames;
+
+pub use bytes::{Reader, Writer, crc32};
+pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
+
+use core::fmt;
+
+/// The version that this build speaks. A peer with another one is refused with a clear message.
+pub const VERSION: u8 = 1;
+
+/// Why bytes are not a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WireError {
+    /// They end too early.
+    Truncated,
+    /// They go on after the message.
+    Trailing,
+    /// They do not begin as a frame of Pehra does: another program is talking.
+    NotPehra,
+    /// The peer speaks this version, which is not ours.
+    Version(u8),
+    /// There is no such message, or not in this direction.
+    Kind(u8),
+    /// The checksum does not fit: bits were flipped on the way.
+    Checksum,
+    /// A count or length that cannot be.
+    Length,
+    /// A name that is empty, too long or not UTF-8.
+    Name,
+    /// A number that does not fit its type.
+    Number,
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the frame ends too early"),
+            Self::Trailing => f.write_str("bytes follow the frame"),
+            Self::NotPehra => f.write_str("not a frame of Pehra: another program is talking to this port"),
+            Self::Version(theirs) => {
+                write!(f, "the peer speaks version {theirs}, this build speaks {VERSION}: install the same release on both")
+            }
+            Self::Kind(kind) => write!(f, "message kind {kind} is unknown here"),
+            Self::Checksum => f.write_str("the checksum does not fit: the frame was damaged on the way"),
+            Self::Length => f.write_str("a length in the frame cannot be"),
+            Self::Name => f.write_str("a name in the frame is empty, too long or not UTF-8"),
+            Self::Number => f.write_str("a number in the frame is out of range"),
+        }
+    }
+}
+
+impl core::error::Error for WireError {}

@@ -1,0 +1,71 @@
+//! Opening a database the one way that all stores here use.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pehra_driver::StoreError;
+use rusqlite::{Connection, OpenFlags};
+
+/// Turns an SQLite error into a store error that says where and what to do.
+pub(crate) fn failed(doing: &str) -> impl FnOnce(rusqlite::Error) -> StoreError + '_ {
+    move |error| {
+        let hint = match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => " (the disk is full: free some space; nothing that was taken is lost)",
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                " (the file is damaged: move it away and start again; rows that the cloud has acknowledged are safe there)"
+            }
+            Some(rusqlite::ErrorCode::DatabaseBusy) => " (another process has it open: is a second one running?)",
+            Some(rusqlite::ErrorCode::CannotOpen) => " (does the folder exist, and may this user write to it?)",
+            _ => "",
+        };
+        StoreError::new(doing, format!("{error}{hint}"))
+    }
+}
+
+/// Opens a database for writing and brings its schema up to date. `migrations` are SQL scripts; the database
+/// remembers how many it has had.
+pub(crate) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
+    let doing = format!("opening {}", path.display());
+    let connection = Connection::open(path).map_err(failed(&doing))?;
+    let settle = |connection: &Connection| -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        // Bounded memory, whatever the backlog: 4 MiB of pages, and a log that is folded back every 4 MiB.
+        connection.pragma_update(None, "cache_size", -4096)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+        connection.pragma_update(None, "foreign_keys", true)
+    };
+    settle(&connection).map_err(failed(&doing))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(&connection, migrations, &doing)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection, migrations: &[&str], doing: &str) -> Result<(), StoreError> {
+    let done: usize = connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map(|version| usize::try_from(version).unwrap_or(usize::MAX))
+        .map_err(failed(doing))?;
+    if done > migrations.len() {
+        let problem = format!(
+            "its schema is version {done}, this build knows up to {}: it was written by a newer release; install that one",
+            migrations.len()
+        );
+        return Err(StoreError::new(doing, problem));
+    }
+    for (version, script) in migrations.iter().enumerate().skip(done) {
+        let step = format!("BEGIN IMMEDIATE; {script}; PRAGMA user_version = {}; COMMIT;", version + 1);
+        connection.execute_batch(&step).map_err(failed(doing))?;
+    }
+    Ok(())
+}
+
+/// Opens a database for looking only; the writer may be running.
+pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
+    let doing = format!("reading {}", path.display());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed(&doing))?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed(&doing))?;
+    Ok(connection)
+}
