@@ -38,7 +38,7 @@
 //! # Messages
 //! | message | from | kind | says |
 //! | --- | --- | --- | --- |
-//! | Heartbeat | edge | notice | I am alive |
+//! | Heartbeat | edge | notice | I am alive, and so many rows wait |
 //! | Hello | edge | claim | this epoch, this session, the oldest row that I still hold |
 //! | Batch | edge | claim | rows from `first` on, and the households whose code I do not know |
 //! | Alive | cloud | notice | I am alive, and how many rows I am ready to have in flight |
@@ -157,7 +157,10 @@ pub struct Codes<B: Body> {
 
 /// What the edge says without resting on anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Heartbeat;
+pub struct Heartbeat {
+    /// Rows that are not acknowledged yet. For people to see, not a mark: nothing rests on it.
+    pub backlog: u64,
+}
 
 /// What the edge says that rests on its store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -184,7 +187,7 @@ pub enum SenderClaim<B: Body> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Uplink<B: Body> {
     /// A notice.
-    Heartbeat,
+    Heartbeat(Heartbeat),
     /// A claim.
     Claim(SenderClaim<B>),
 }
@@ -238,8 +241,8 @@ pub enum Downlink<B: Body> {
 }
 
 impl<B: Body> From<Heartbeat> for Uplink<B> {
-    fn from(_: Heartbeat) -> Self {
-        Self::Heartbeat
+    fn from(heartbeat: Heartbeat) -> Self {
+        Self::Heartbeat(heartbeat)
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use super::{Alive, Body, Codes, ReceiverClaim, Rows, SenderClaim, Seq, Uplink};
+use super::{Alive, Body, Codes, Heartbeat, ReceiverClaim, Rows, SenderClaim, Seq, Uplink};
 use crate::protocol::{Effects, Input, Protocol, Recovered};
 use crate::types::{Broken, Delay, Never, NodeId, Ticks};
 
@@ -157,6 +157,8 @@ pub struct CodesQuery<B: Body> {
 pub enum ReceiverReport {
     /// The edge has been silent for too long. Said once.
     Silent,
+    /// The edge says that so many rows wait there.
+    Backlog(u64),
     /// The edge is back.
     Returned,
     /// A batch did not join on to what is here.
@@ -290,7 +292,10 @@ impl<B: Body> Receiver<B> {
         }
         fx.arm(ReceiverTimer::Silence, Delay::exactly(config.silence));
         match message {
-            Uplink::Heartbeat => fx.notice(config.edge, Alive { credit: self.credit(config) }),
+            Uplink::Heartbeat(Heartbeat { backlog }) => {
+                fx.report(ReceiverReport::Backlog(backlog));
+                fx.notice(config.edge, Alive { credit: self.credit(config) });
+            }
             Uplink::Claim(SenderClaim::Hello { epoch, session, oldest }) => {
                 self.on_hello(config, epoch, session, oldest, fx);
             }

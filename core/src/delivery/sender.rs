@@ -563,7 +563,7 @@ impl<B: Body> Sender<B> {
             self.missed = 0;
         }
         self.see_link(state, fx);
-        fx.notice(config.cloud, Heartbeat);
+        fx.notice(config.cloud, Heartbeat { backlog: self.backlog() });
         fx.arm(SenderTimer::Heartbeat, Delay::about(config.heartbeat));
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Reader, VERSION, WireError, Writer, crc32};
-use crate::delivery::{Alive, Codes, Downlink, ReceiverClaim, Rows, SenderClaim, Seq, Uplink};
+use crate::delivery::{Alive, Codes, Downlink, Heartbeat, ReceiverClaim, Rows, SenderClaim, Seq, Uplink};
 use crate::types::{EdgeName, Household};
 use crate::window::{Code, Span, Tuple};
 
@@ -21,14 +21,14 @@ const FENCED: u8 = 68;
 /// Writes a message to the cloud into `buffer`, which is emptied first.
 pub fn encode_up(edge: &EdgeName, message: &Uplink<Tuple>, buffer: &mut Vec<u8>) {
     let kind = match message {
-        Uplink::Heartbeat => HEARTBEAT,
+        Uplink::Heartbeat(_) => HEARTBEAT,
         Uplink::Claim(SenderClaim::Hello { .. }) => HELLO,
         Uplink::Claim(SenderClaim::Batch { .. }) => BATCH,
     };
     frame(kind, buffer, |w| {
         w.name(edge);
         match message {
-            Uplink::Heartbeat => {}
+            Uplink::Heartbeat(Heartbeat { backlog }) => w.number(*backlog),
             Uplink::Claim(SenderClaim::Hello { epoch, session, oldest }) => {
                 w.number(*epoch);
                 w.number(*session);
@@ -53,7 +53,7 @@ pub fn decode_up(bytes: &[u8]) -> Result<(EdgeName, Uplink<Tuple>), WireError> {
     }
     let edge = r.name()?;
     let message = match kind {
-        HEARTBEAT => Uplink::Heartbeat,
+        HEARTBEAT => Uplink::Heartbeat(Heartbeat { backlog: r.number()? }),
         HELLO => {
             let (epoch, session) = (r.number()?, r.number()?);
             Uplink::Claim(SenderClaim::Hello { epoch, session, oldest: Seq(r.number()?) })

@@ -6,7 +6,7 @@
 //!
 //! | kind | message | body |
 //! | --- | --- | --- |
-//! | 1 | Heartbeat | name |
+//! | 1 | Heartbeat | name, backlog |
 //! | 2 | Hello | name, epoch, session, oldest |
 //! | 3 | Batch | name, epoch, first, asks, households, rows |
 //! | 65 | Alive | credit |

@@ -51,7 +51,8 @@ fn take_households(unpacker: &mut Unpacker) -> Vec<u8> {
 #[must_use]
 pub fn pack_up(message: &Uplink<Parcel>) -> u32 {
     match message {
-        Uplink::Heartbeat => 0,
+        // The backlog is for people; the model shows it as nothing.
+        Uplink::Heartbeat(_) => 0,
         Uplink::Claim(SenderClaim::Hello { epoch, session, oldest }) => {
             put_seq(Packer::default().put(1, 2).put(*epoch, 4).put(*session, 4), *oldest).word()
         }
@@ -71,7 +72,7 @@ pub fn pack_up(message: &Uplink<Parcel>) -> u32 {
 pub fn unpack_up(word: u32) -> Uplink<Parcel> {
     let mut unpacker = Unpacker(word);
     match unpacker.take(2) {
-        0 => Heartbeat.into(),
+        0 => Heartbeat { backlog: 0 }.into(),
         1 => {
             let epoch = unpacker.take(4).into();
             let session = unpacker.take(4).into();

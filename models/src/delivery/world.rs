@@ -197,7 +197,7 @@ impl State {
         let sender = self.edge.node.state();
         let greeting = (sender.phase() == Phase::Greeting).then(|| u64::from(self.nonces.drawn));
         self.up.retain(|word| match unpack_up(*word) {
-            Uplink::Heartbeat => true,
+            Uplink::Heartbeat(_) => true,
             Uplink::Claim(SenderClaim::Hello { session, .. }) => greeting == Some(session),
             Uplink::Claim(SenderClaim::Batch { rows, .. }) => rows.last() > acked,
         });
