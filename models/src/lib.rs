@@ -1,4 +1,42 @@
-//! w
+//! Exhaustive checking of Pehra's protocol core.
+//!
+//! A model is a [`stateright::Model`]. It is walked twice: by Stateright, and by an explorer of our own. The second
+//! walk is not luxury: Stateright 0.31 can report success without having looked (see `tests/traps.rs`), keeps no
+//! shortest traces, and knows neither fairness nor cycles. Two engines that agree on a pinned number of states are
+//! hard to fool by a mistake in either.
+//!
+//! Read from the top:
+//!
+//! * [`gate`] - what a test calls: everything must hold, in both engines, with pinned counts.
+//! * [`hunt`] - the opposite: a model with a seeded bug must be caught, and by which property.
+//! * [`lasso`] - liveness: fair-lasso search over the explored graph.
+//! * [`mod@explore`] - the exact breadth-first explorer under all of them.
+//! * [`engines`] - the same model in Stateright, and its browser.
+//! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
+//! * [`delivery`] - edge, cloud and what lies between.
+//! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
+
+pub mod engines;
+pub mod explore;
 pub mod delivery;
+mod explored;
+pub mod gate;
+pub mod graph;
+pub mod hunt;
+pub mod kinds;
+pub mod lasso;
+pub mod report;
 pub mod net;
+mod scc;
 pub mod site;
+mod store;
+pub mod trace;
+mod trap;
+
+pub use explore::{Explored, Incomplete, Keep, Limits, Options, Stop, explore};
+pub use gate::Gate;
+pub use hunt::{Catch, Hunt};
+pub use kinds::{Kinds, Strength};
+pub use lasso::{Fairness, Leads, Verdict, closed, leads};
+pub use report::Report;
+pub use trace::Trace;

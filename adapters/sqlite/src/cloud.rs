@@ -1,6 +1,7 @@
 //! A small store for a cloud without Redis: the same content, in one SQLite file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use pehra_core::delivery::{Body, CodesQuery, Receiver, ReceiverDurable, ReceiverRecord, Retired, Seq};
@@ -116,12 +117,12 @@ fn apply(
     totals: &mut HashMap<Household, (Code, Total)>,
 ) -> rusqlite::Result<()> {
     let household = tuple.household.as_str();
-    if !totals.contains_key(&tuple.household) {
+    if let Entry::Vacant(newcomer) = totals.entry(tuple.household) {
         let code = Tuple::first_code(&tuple.household);
         transaction.execute("INSERT OR IGNORE INTO codes VALUES (?1, ?2)", params![household, code.as_str()])?;
         let kept: String =
             transaction.query_row("SELECT code FROM codes WHERE household = ?1", [household], |row| row.get(0))?;
-        totals.insert(tuple.household, (parse_code(&kept).unwrap_or(code), Total::default()));
+        newcomer.insert((parse_code(&kept).unwrap_or(code), Total::default()));
     }
     let before = transaction
         .prepare_cached(
@@ -215,4 +216,17 @@ pub fn read_windows(path: &Path, edge: &str) -> Result<(Vec<(String, i64, Span)>
         Ok((windows, rows.cast_unsigned(), high.cast_unsigned()))
     };
     read(&look(path)?).map_err(failed("reading the cloud's windows"))
+}
+
+/// The names of all edges that ever delivered.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn names_of_edges(path: &Path) -> Result<Vec<String>, StoreError> {
+    // Opened for writing, so that a first start finds a schema to ask.
+    let connection = open(path, schema::CLOUD)?;
+    let list = |connection: &Connection| -> rusqlite::Result<Vec<String>> {
+        connection.prepare("SELECT edge FROM marks ORDER BY edge")?.query_map([], |row| row.get(0))?.collect()
+    };
+    list(&connection).map_err(failed("listing edges"))
 }

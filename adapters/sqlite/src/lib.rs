@@ -9,6 +9,6 @@ mod edge;
 mod reserve;
 mod schema;
 
-pub use cloud::{CloudStore, read_windows};
+pub use cloud::{CloudStore, names_of_edges, read_windows};
 pub use edge::{Backlog, EdgeStore, ListedAside, backlog, list_set_aside};
 pub use reserve::Reserve;

@@ -1,0 +1,163 @@
+//! Handshake and frames.
+//!
+//! Both sides send eight bytes: `00 'S' 'P' 00`, their protocol, `00 00`. Then each message is a 64-bit length and a
+//! body, all numbers big-endian. The body of a request begins with a stack of 32-bit words, the last of which (and only
+//! that) has its top bit set; a reply begins with the same stack.
+
+use std::fmt;
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Req0.
+pub(crate) const REQUEST: u16 = 0x30;
+/// Rep0.
+pub(crate) const REPLY: u16 = 0x31;
+
+/// The most words in a request's stack: each device on the way adds one.
+const STACK_MAX: usize = 16;
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The peer closed it, or the network did.
+    Gone(String),
+    /// The peer speaks something else.
+    WrongPeer(String),
+    /// A frame broke a limit or the format.
+    Refused(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone(why) | Self::WrongPeer(why) | Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Gone("the peer closed the connection".into()),
+            _ => Self::Gone(error.to_string()),
+        }
+    }
+}
+
+/// Sends our greeting, reads theirs, and checks that they are the other half of ours.
+pub(crate) async fn shake_hands(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ours: u16,
+    theirs: u16,
+) -> Result<(), Ended> {
+    stream.write_all(&greeting(ours)).await?;
+    stream.flush().await?;
+    let mut seen = [0; 8];
+    stream.read_exact(&mut seen).await?;
+    if seen == greeting(theirs) {
+        return Ok(());
+    }
+    Err(Ended::WrongPeer(match seen {
+        [0, b'S', b'P', 0, high, low, _, _] => {
+            let spoken = u16::from_be_bytes([high, low]);
+            format!("the peer speaks SP protocol {spoken:#04x}, expected {theirs:#04x}: is this the right port?")
+        }
+        [0, b'S', b'P', version, ..] => format!("the peer speaks SP version {version}, expected 0"),
+        _ if seen.is_ascii() => {
+            format!("the peer is no NNG socket, it says {:?}: is this the right port?", String::from_utf8_lossy(&seen))
+        }
+        _ => format!("the peer is no NNG socket, it begins with {seen:02x?}: is one side using TLS and the other not?"),
+    }))
+}
+
+fn greeting(protocol: u16) -> [u8; 8] {
+    let [high, low] = protocol.to_be_bytes();
+    [0, b'S', b'P', 0, high, low, 0, 0]
+}
+
+/// Reads the next frame's body into `buffer` and takes it out.
+pub(crate) async fn read_frame(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    frame_max: usize,
+) -> Result<Bytes, Ended> {
+    fill(stream, buffer, 8).await?;
+    let length = buffer.get_u64();
+    // Room for the stack besides the body.
+    let limit = frame_max.saturating_add(4 * STACK_MAX);
+    let length = usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(|| {
+        Ended::Refused(format!("the peer announced a frame of {length} bytes, the limit is {frame_max}"))
+    })?;
+    fill(stream, buffer, length).await?;
+    Ok(buffer.split_to(length).freeze())
+}
+
+/// Grows as bytes come, not as they are announced: an announcement costs nothing.
+async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut, wanted: usize) -> Result<(), Ended> {
+    while buffer.len() < wanted {
+        buffer.reserve((wanted - buffer.len()).clamp(4096, 256 * 1024));
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(Ended::Gone("the peer closed the connection".into()));
+        }
+    }
+    Ok(())
+}
+
+/// Writes one frame; the caller flushes.
+pub(crate) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), header: &[u8], body: &[u8]) -> io::Result<()> {
+    let length = header.len().saturating_add(body.len()) as u64;
+    stream.write_all(&length.to_be_bytes()).await?;
+    stream.write_all(header).await?;
+    stream.write_all(body).await
+}
+
+/// Splits a request into its stack and its body.
+pub(crate) fn split_stack(mut frame: Bytes) -> Result<(Bytes, Bytes), Ended> {
+    for words in 1..=STACK_MAX {
+        let end = words * 4;
+        let Some(word) = frame.get(end - 4..end) else { break };
+        if word.first().is_some_and(|byte| byte & 0x80 != 0) {
+            let header = frame.split_to(end);
+            return Ok((header, frame));
+        }
+    }
+    Err(Ended::Refused("a request without an id".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_split_or_refused(bytes: Vec<u8>) {
+            if let Ok((header, body)) = split_stack(Bytes::from(bytes.clone())) {
+                prop_assert_eq!([header.as_ref(), body.as_ref()].concat(), bytes);
+                prop_assert!(header.len() % 4 == 0 && header[header.len() - 4] & 0x80 != 0);
+            }
+        }
+
+        #[test]
+        fn frames_survive_any_cut(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..8), cut in 1usize..64) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut wire = Vec::new();
+                for body in &bodies {
+                    write_frame(&mut wire, &[0x80, 0, 0, 1], body).await.unwrap();
+                }
+                let (mut ours, mut theirs) = tokio::io::duplex(cut);
+                let writer = tokio::spawn(async move { ours.write_all(&wire).await });
+                let mut buffer = BytesMut::new();
+                for body in &bodies {
+                    let frame = read_frame(&mut theirs, &mut buffer, 1000).await.unwrap();
+                    assert_eq!(split_stack(frame).unwrap().1, body);
+                }
+                drop(writer);
+            });
+        }
+    }
+}
