@@ -23,7 +23,10 @@ pub struct GateBound {
 
 impl GateBound {
     /// For deployed nodes.
-    pub const DEPLOYED: Self = Self { commits: 256, held: 2048 };
+    pub const DEPLOYED: Self = Self {
+        commits: 256,
+        held: 2048,
+    };
     /// For models: small enough that a full gate is met everywhere.
     pub const MODEL: Self = Self { commits: 2, held: 16 };
 }
@@ -111,7 +114,10 @@ pub struct Desk<P: Protocol> {
 
 impl<P: Protocol> Default for Desk<P> {
     fn default() -> Self {
-        Self { effects: Effects::default(), outputs: Vec::new() }
+        Self {
+            effects: Effects::default(),
+            outputs: Vec::new(),
+        }
     }
 }
 
@@ -156,7 +162,13 @@ impl<P: Protocol> Node<P> {
     pub fn recover(config: &P::Config, bound: GateBound, recovered: Recovered<P::Durable>, desk: &mut Desk<P>) -> Self {
         desk.effects.clear();
         let protocol = P::recover(config, recovered, &mut desk.effects);
-        let mut node = Self { protocol, open_commits: 0, waiting: VecDeque::new(), bound, fault: None };
+        let mut node = Self {
+            protocol,
+            open_commits: 0,
+            waiting: VecDeque::new(),
+            bound,
+            fault: None,
+        };
         node.settle(config, desk);
         node
     }
@@ -221,10 +233,19 @@ impl<P: Protocol> Node<P> {
         if let Some(broken) = self.fault {
             return Err(broken);
         }
-        if self.waiting.iter().any(|w| w.commits == 0 || w.commits > self.open_commits) {
+        if self
+            .waiting
+            .iter()
+            .any(|w| w.commits == 0 || w.commits > self.open_commits)
+        {
             return Err(Broken("gate: an effect waits for no open commit"));
         }
-        if self.waiting.iter().zip(self.waiting.iter().skip(1)).any(|(a, b)| a.commits > b.commits) {
+        if self
+            .waiting
+            .iter()
+            .zip(self.waiting.iter().skip(1))
+            .any(|(a, b)| a.commits > b.commits)
+        {
             return Err(Broken("gate: effects out of order"));
         }
         self.protocol.check(config)
@@ -256,7 +277,8 @@ impl<P: Protocol> Node<P> {
             desk.outputs.push(Output::Claim { to, claim });
         }
         if !desk.effects.records.is_empty() {
-            desk.outputs.extend(desk.effects.records.drain(..).map(|record| Output::Record { record }));
+            desk.outputs
+                .extend(desk.effects.records.drain(..).map(|record| Output::Record { record }));
             desk.outputs.push(Output::Commit);
             self.open_commits = self.open_commits.saturating_add(1);
         }
@@ -271,7 +293,14 @@ impl<P: Protocol> Node<P> {
     fn hold(&mut self, effect: Held<P>, desk: &mut Desk<P>) {
         let commits = self.open_commits;
         let is_claim = matches!(effect, Held::Claim { .. });
-        if is_claim && self.waiting.iter().rev().take_while(|w| w.commits == commits).any(|w| w.effect == effect) {
+        if is_claim
+            && self
+                .waiting
+                .iter()
+                .rev()
+                .take_while(|w| w.commits == commits)
+                .any(|w| w.effect == effect)
+        {
             return;
         }
         if self.waiting.len() >= usize::from(self.bound.held) {
@@ -289,7 +318,9 @@ impl<P: Protocol> Node<P> {
         // Each note may cause another; a protocol that answers every note with a note would never end.
         let mut notes_left = self.bound.held;
         while self.fault.is_none() && self.waiting.front().is_some_and(|w| w.commits == 0) {
-            let Some(waiting) = self.waiting.pop_front() else { return };
+            let Some(waiting) = self.waiting.pop_front() else {
+                return;
+            };
             match waiting.effect {
                 Held::Claim { to, claim } => desk.outputs.push(Output::Claim { to, claim }),
                 Held::Event(event) => desk.outputs.push(Output::Emit { event }),
@@ -301,7 +332,8 @@ impl<P: Protocol> Node<P> {
                     };
                     notes_left = left;
                     desk.effects.clear();
-                    self.protocol.step(config, Input::Durable(Durably::new(note)), &mut desk.effects);
+                    self.protocol
+                        .step(config, Input::Durable(Durably::new(note)), &mut desk.effects);
                     self.sort_out(desk);
                 }
             }

@@ -305,7 +305,10 @@ impl<P: Protocol> Effects<P> {
     {
         for prompt in child.prompt.drain(..) {
             self.prompt.push(match prompt {
-                Prompt::Notice { to, notice } => Prompt::Notice { to, notice: notice.into() },
+                Prompt::Notice { to, notice } => Prompt::Notice {
+                    to,
+                    notice: notice.into(),
+                },
                 Prompt::Report(report) => Prompt::Report(report.into()),
                 Prompt::Timer(TimerChange::Arm(t, after)) => Prompt::Timer(TimerChange::Arm(timer(t), after)),
                 Prompt::Timer(TimerChange::Disarm(t)) => Prompt::Timer(TimerChange::Disarm(timer(t))),

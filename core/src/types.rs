@@ -37,7 +37,10 @@ impl Delay {
     #[must_use]
     pub const fn about(ticks: Ticks) -> Self {
         let quarter = ticks.0 / 4;
-        Self { min: ticks, max: Ticks(ticks.0.saturating_add(quarter)) }
+        Self {
+            min: ticks,
+            max: Ticks(ticks.0.saturating_add(quarter)),
+        }
     }
 }
 

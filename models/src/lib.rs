@@ -16,17 +16,17 @@
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
+pub mod delivery;
 pub mod engines;
 pub mod explore;
-pub mod delivery;
 mod explored;
 pub mod gate;
 pub mod graph;
 pub mod hunt;
 pub mod kinds;
 pub mod lasso;
-pub mod report;
 pub mod net;
+pub mod report;
 mod scc;
 pub mod site;
 mod store;

@@ -38,7 +38,10 @@ impl Packer {
     /// If it does not fit: a bound of the model is too narrow, and wrapping would make the model lie.
     #[must_use]
     pub fn put(mut self, value: u64, bits: u32) -> Self {
-        assert!(value < 1 << bits && self.used + bits <= 32, "{value} does not fit into {bits} bits of a packed message");
+        assert!(
+            value < 1 << bits && self.used + bits <= 32,
+            "{value} does not fit into {bits} bits of a packed message"
+        );
         self.word |= u32::try_from(value).expect("just checked") << self.used;
         self.used += bits;
         self

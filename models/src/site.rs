@@ -74,8 +74,14 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
     pub fn start(config: &P::Config, image: I, nonces: &mut impl Nonces, said: &mut Vec<Said<P>>) -> Self {
         let mut desk = Desk::default();
         let node = Node::recover(config, GateBound::MODEL, image.summary(), &mut desk);
-        let mut site =
-            Self { node, image, disk: VecDeque::new(), unreported: 0, timers: Vec::new(), fetches: Vec::new() };
+        let mut site = Self {
+            node,
+            image,
+            disk: VecDeque::new(),
+            unreported: 0,
+            timers: Vec::new(),
+            fetches: Vec::new(),
+        };
         site.perform(config, &mut desk, nonces, said);
         site
     }
@@ -101,7 +107,9 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
 
     /// The oldest commit becomes durable. `false` if there is none.
     pub fn make_durable(&mut self) -> bool {
-        let Some(records) = self.disk.pop_front() else { return false };
+        let Some(records) = self.disk.pop_front() else {
+            return false;
+        };
         for record in &records {
             self.image.apply(record);
         }
@@ -141,13 +149,7 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
         self.timers.contains(&timer)
     }
 
-    fn perform(
-        &mut self,
-        config: &P::Config,
-        desk: &mut Desk<P>,
-        nonces: &mut impl Nonces,
-        said: &mut Vec<Said<P>>,
-    ) {
+    fn perform(&mut self, config: &P::Config, desk: &mut Desk<P>, nonces: &mut impl Nonces, said: &mut Vec<Said<P>>) {
         let mut records = Vec::new();
         let mut draws = 0u8;
         for output in desk.outputs() {

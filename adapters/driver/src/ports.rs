@@ -43,7 +43,10 @@ pub struct StoreError {
 impl StoreError {
     /// An error while `doing`.
     pub fn new(doing: impl Into<String>, problem: impl fmt::Display) -> Self {
-        Self { doing: doing.into(), problem: problem.to_string() }
+        Self {
+            doing: doing.into(),
+            problem: problem.to_string(),
+        }
     }
 }
 

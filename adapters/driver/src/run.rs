@@ -131,7 +131,9 @@ where
             Err(error) => error,
         };
         shell.store_failed(&error);
-        let wait = Duration::from_millis(50).saturating_mul(1 << failures.min(10)).min(options.reopen_max);
+        let wait = Duration::from_millis(50)
+            .saturating_mul(1 << failures.min(10))
+            .min(options.reopen_max);
         failures += 1;
         tracing::error!(node = options.name, %error, retry_in_ms = wait.as_millis(), "store failed; opening it again");
         tokio::select! {
@@ -286,8 +288,12 @@ where
             self.feed(Input::Paused, shell);
         }
         self.awake = now;
-        let mut due: Vec<(Duration, P::Timer)> =
-            self.timers.iter().filter(|(_, at)| **at <= now).map(|(timer, at)| (*at, *timer)).collect();
+        let mut due: Vec<(Duration, P::Timer)> = self
+            .timers
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(timer, at)| (*at, *timer))
+            .collect();
         due.sort();
         for (at, timer) in due {
             // An earlier one may have disarmed or re-armed it.

@@ -58,7 +58,10 @@ where
                 }
             })
             .ok();
-        Self { jobs: Some(jobs), thread }
+        Self {
+            jobs: Some(jobs),
+            thread,
+        }
     }
 
     /// Hands over a commit. A failure shows as [`Done::Failed`].

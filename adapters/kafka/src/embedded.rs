@@ -24,7 +24,10 @@ impl EmbeddedKafka {
     /// # Errors
     /// If librdkafka cannot start it.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, KafkaError> {
-        let topics: Vec<(String, i32)> = topics.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let topics: Vec<(String, i32)> = topics
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect();
         let (ready, started) = channel();
         let (stop, stopped) = channel::<()>();
         let doing = "starting the embedded Kafka";
@@ -54,7 +57,11 @@ impl EmbeddedKafka {
             .recv()
             .map_err(|error| KafkaError::new(doing, error))?
             .map_err(|error| KafkaError::new(doing, error))?;
-        Ok(Self { brokers, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            brokers,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Where it listens; other processes can connect too.

@@ -37,7 +37,10 @@ impl Cluster {
     /// A cluster without further settings.
     #[must_use]
     pub fn at(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), settings: Vec::new() }
+        Self {
+            brokers: brokers.into(),
+            settings: Vec::new(),
+        }
     }
 
     fn client(&self) -> ClientConfig {
@@ -67,7 +70,10 @@ pub struct KafkaError {
 
 impl KafkaError {
     fn new(doing: impl Into<String>, problem: impl fmt::Display) -> Self {
-        Self { doing: doing.into(), problem: problem.to_string() }
+        Self {
+            doing: doing.into(),
+            problem: problem.to_string(),
+        }
     }
 }
 
@@ -89,9 +95,16 @@ pub fn ensure_topic(cluster: &Cluster, topic: &str, partitions: i32, patience: D
     cluster.finish(&mut config);
     let look: BaseConsumer = config.create().map_err(|error| KafkaError::new(&doing, error))?;
     let metadata = look.fetch_metadata(None, patience).map_err(|error| {
-        KafkaError::new(&doing, format!("{error}: is a broker running there? Start one, or give another address"))
+        KafkaError::new(
+            &doing,
+            format!("{error}: is a broker running there? Start one, or give another address"),
+        )
     })?;
-    if metadata.topics().iter().any(|known| known.name() == topic && !known.partitions().is_empty()) {
+    if metadata
+        .topics()
+        .iter()
+        .any(|known| known.name() == topic && !known.partitions().is_empty())
+    {
         return Ok(());
     }
     let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| KafkaError::new(&doing, error))?;

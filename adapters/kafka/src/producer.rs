@@ -17,7 +17,9 @@ pub struct Producer {
 
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producer").field("brokers", &self.brokers).finish_non_exhaustive()
+        f.debug_struct("Producer")
+            .field("brokers", &self.brokers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,8 +52,13 @@ impl Producer {
         config.set("linger.ms", "5");
         config.set("message.timeout.ms", "300000");
         cluster.finish(&mut config);
-        let inner = config.create().map_err(|error| KafkaError::new("making a producer", error))?;
-        Ok(Self { inner, brokers: cluster.brokers.clone() })
+        let inner = config
+            .create()
+            .map_err(|error| KafkaError::new("making a producer", error))?;
+        Ok(Self {
+            inner,
+            brokers: cluster.brokers.clone(),
+        })
     }
 
     /// Hands over a record; waits only while the producer's queue is full.
@@ -65,7 +72,10 @@ impl Producer {
         payload: &[u8],
         timestamp_ms: i64,
     ) -> Result<Delivery, KafkaError> {
-        let mut record = FutureRecord::to(topic).key(key).payload(payload).timestamp(timestamp_ms);
+        let mut record = FutureRecord::to(topic)
+            .key(key)
+            .payload(payload)
+            .timestamp(timestamp_ms);
         loop {
             match self.inner.send_result(record) {
                 Ok(delivery) => return Ok(Delivery(delivery)),

@@ -73,7 +73,14 @@ impl Source {
         positions: watch::Receiver<Vec<(u16, u64)>>,
         steer: mpsc::Receiver<Steer>,
     ) -> Self {
-        Self { cluster, topic: topic.into(), positions, steer, generation: 0, next: BTreeMap::new() }
+        Self {
+            cluster,
+            topic: topic.into(),
+            positions,
+            steer,
+            generation: 0,
+            next: BTreeMap::new(),
+        }
     }
 
     /// Reads until the owner is gone. `take` is awaited for each record: a full owner slows the source down.
@@ -94,7 +101,9 @@ impl Source {
         config.set("queued.min.messages", "10000");
         config.set("queued.max.messages.kbytes", "16384");
         self.cluster.finish(&mut config);
-        let consumer: StreamConsumer = config.create().map_err(|error| KafkaError::new("making a consumer", error))?;
+        let consumer: StreamConsumer = config
+            .create()
+            .map_err(|error| KafkaError::new("making a consumer", error))?;
         // Nothing before the owner says where it stands.
         while let Some(steer) = self.steer.recv().await {
             if steer == Steer::Start {
@@ -137,9 +146,14 @@ impl Source {
         self.next.extend(self.positions.borrow().iter().copied());
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            let known = u16::try_from(partition).ok().and_then(|partition| self.next.get(&partition));
-            let offset = known.and_then(|next| i64::try_from(*next).ok()).map_or(Offset::Beginning, Offset::Offset);
-            list.add_partition_offset(&self.topic, partition, offset).map_err(|error| KafkaError::new(&doing, error))?;
+            let known = u16::try_from(partition)
+                .ok()
+                .and_then(|partition| self.next.get(&partition));
+            let offset = known
+                .and_then(|next| i64::try_from(*next).ok())
+                .map_or(Offset::Beginning, Offset::Offset);
+            list.add_partition_offset(&self.topic, partition, offset)
+                .map_err(|error| KafkaError::new(&doing, error))?;
         }
         consumer.assign(&list).map_err(|error| KafkaError::new(&doing, error))
     }
@@ -242,7 +256,14 @@ impl Source {
                     ));
                 }
                 if before < low {
-                    holes.push(Fetched { tag, partition, before, after: low, timestamp_ms: 0, payload: None });
+                    holes.push(Fetched {
+                        tag,
+                        partition,
+                        before,
+                        after: low,
+                        timestamp_ms: 0,
+                        payload: None,
+                    });
                 }
             }
             Ok(holes)

@@ -20,7 +20,11 @@ pub struct EndpointError(String);
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no endpoint: expected tcp://HOST:PORT or tls+tcp://HOST:PORT", self.0)
+        write!(
+            f,
+            "{:?} is no endpoint: expected tcp://HOST:PORT or tls+tcp://HOST:PORT",
+            self.0
+        )
     }
 }
 
@@ -42,13 +46,23 @@ impl FromStr for Endpoint {
         if host.is_empty() || bare_v6 || host.contains('/') {
             return Err(wrong());
         }
-        Ok(Self { tls, host: host.to_owned(), port: port.parse().map_err(|_| wrong())? })
+        Ok(Self {
+            tls,
+            host: host.to_owned(),
+            port: port.parse().map_err(|_| wrong())?,
+        })
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}:{}", if self.tls { "tls+tcp" } else { "tcp" }, self.host, self.port)
+        write!(
+            f,
+            "{}://{}:{}",
+            if self.tls { "tls+tcp" } else { "tcp" },
+            self.host,
+            self.port
+        )
     }
 }
 
@@ -73,7 +87,15 @@ mod tests {
         for text in ["tcp://localhost:63271", "tls+tcp://cloud.example:1", "tcp://[::1]:0"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
-        for text in ["localhost:1", "ipc:///x", "tcp://:1", "tcp://host", "tcp://host:65536", "tcp://::1:1", "tcp://a/b:1"] {
+        for text in [
+            "localhost:1",
+            "ipc:///x",
+            "tcp://:1",
+            "tcp://host",
+            "tcp://host:65536",
+            "tcp://::1:1",
+            "tcp://a/b:1",
+        ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
     }

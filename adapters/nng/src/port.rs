@@ -186,7 +186,11 @@ impl Answer {
     fn finish(&mut self, body: Bytes) {
         if let Some(replies) = self.replies.take() {
             let header = std::mem::take(&mut self.header);
-            let _ = replies.send(Reply { header, body, _permit: self.permit.take() });
+            let _ = replies.send(Reply {
+                header,
+                body,
+                _permit: self.permit.take(),
+            });
         }
     }
 }

@@ -6,7 +6,15 @@ use pehra_core::window::{Span, Total};
 pub(crate) fn write(span: &Span) -> String {
     let register = |register: &Option<u64>| register.map(|register| register.to_string()).unwrap_or_default();
     match span {
-        Span::Window { sum_mw, n, min_mw, max_mw, first_register, last_register, revision } => format!(
+        Span::Window {
+            sum_mw,
+            n,
+            min_mw,
+            max_mw,
+            first_register,
+            last_register,
+            revision,
+        } => format!(
             "{sum_mw},{n},{min_mw},{max_mw},{},{},{revision}",
             register(first_register),
             register(last_register)
@@ -18,11 +26,19 @@ pub(crate) fn write(span: &Span) -> String {
 /// Reads what [`write()`] wrote.
 pub(crate) fn read(text: &str) -> Option<Span> {
     if let Some(until_ms) = text.strip_prefix("gap,") {
-        return Some(Span::Gap { until_ms: until_ms.parse().ok()? });
+        return Some(Span::Gap {
+            until_ms: until_ms.parse().ok()?,
+        });
     }
     let mut parts = text.split(',');
     let mut next = || parts.next();
-    let register = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
+    let register = |text: &str| {
+        if text.is_empty() {
+            Some(None)
+        } else {
+            text.parse().ok().map(Some)
+        }
+    };
     Some(Span::Window {
         sum_mw: next()?.parse().ok()?,
         n: next()?.parse().ok()?,
@@ -68,7 +84,11 @@ mod tests {
         for span in [window, gap] {
             assert_eq!(read(&write(&span)), Some(span));
         }
-        let total = Total { sum_mw: -(1 << 70), n: 2, windows: 1 };
+        let total = Total {
+            sum_mw: -(1 << 70),
+            n: 2,
+            windows: 1,
+        };
         assert_eq!(read_total(&write_total(&total)), Some(total));
         assert_eq!(read("1,2"), None);
     }

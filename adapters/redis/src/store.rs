@@ -58,13 +58,22 @@ impl RedisStore {
         tell: Tell,
     ) -> Result<Self, StoreError> {
         let doing = format!("connecting to Redis at {url}");
-        let hint = |error: RedisError| StoreError::new(&doing, format!("{error}: is it running, and is this its address?"));
+        let hint =
+            |error: RedisError| StoreError::new(&doing, format!("{error}: is it running, and is this its address?"));
         let client = redis::Client::open(url).map_err(hint)?;
         let mut connection = client.get_connection_with_timeout(PATIENCE).map_err(hint)?;
         connection.set_read_timeout(Some(PATIENCE)).map_err(hint)?;
         connection.set_write_timeout(Some(PATIENCE)).map_err(hint)?;
         require_durability(&mut connection, url, durability)?;
-        Ok(Self { connection, url: url.to_owned(), edge, marker, marks: ReceiverDurable::default(), totals: HashMap::new(), tell })
+        Ok(Self {
+            connection,
+            url: url.to_owned(),
+            edge,
+            marker,
+            marks: ReceiverDurable::default(),
+            totals: HashMap::new(),
+            tell,
+        })
     }
 
     /// The server's marker, once loaded.
@@ -133,7 +142,11 @@ impl RedisStore {
         Ok(match number("epoch") {
             Some(epoch) => {
                 let high = Seq(number("high").unwrap_or(0));
-                self.marks = ReceiverDurable { epoch: Some(epoch), high, retired };
+                self.marks = ReceiverDurable {
+                    epoch: Some(epoch),
+                    high,
+                    retired,
+                };
                 Recovered::Known(self.marks)
             }
             None if emptied => Recovered::Lost,
@@ -142,7 +155,10 @@ impl RedisStore {
     }
 
     /// Reads what the windows to be replaced hold now, and codes that are not known here yet.
-    fn look_before(&mut self, records: &[ReceiverRecord<Tuple>]) -> Result<BTreeMap<(Household, i64), Span>, RedisError> {
+    fn look_before(
+        &mut self,
+        records: &[ReceiverRecord<Tuple>],
+    ) -> Result<BTreeMap<(Household, i64), Span>, RedisError> {
         let mut ask = redis::pipe();
         let mut asked = Vec::new();
         let mut newcomers = Vec::new();
@@ -167,7 +183,9 @@ impl RedisStore {
         }
         for household in newcomers {
             // Written at once, before the row: a code that nobody was told yet may stand there unused.
-            let _: bool = self.connection.hset_nx(CODES, household.as_str(), Tuple::first_code(&household).as_str())?;
+            let _: bool = self
+                .connection
+                .hset_nx(CODES, household.as_str(), Tuple::first_code(&household).as_str())?;
             let code: String = self.connection.hget(CODES, household.as_str())?;
             let code = parse_code(&code).unwrap_or_else(|| Tuple::first_code(&household));
             self.totals.insert(household, (code, Total::default()));
@@ -178,8 +196,12 @@ impl RedisStore {
     fn write(&mut self, records: &[ReceiverRecord<Tuple>]) -> Result<(), StoreError> {
         let doing = self.error("committing");
         let mut attempt = || -> Result<bool, RedisError> {
-            let watched: (bool, Option<String>) =
-                redis::pipe().cmd("WATCH").arg(MARKER).cmd("GET").arg(MARKER).query(&mut self.connection)?;
+            let watched: (bool, Option<String>) = redis::pipe()
+                .cmd("WATCH")
+                .arg(MARKER)
+                .cmd("GET")
+                .arg(MARKER)
+                .query(&mut self.connection)?;
             if watched.1 != self.marker {
                 return Ok(false);
             }
@@ -193,7 +215,9 @@ impl RedisStore {
                     ReceiverRecord::Skipped { from, to } => {
                         changes.hset(&edge, "high", to.0).ignore();
                         changes.hincr(&edge, "rows_applied", to.since(from.previous())).ignore();
-                        changes.rpush(format!("pehra:skipped:{}", self.edge), format!("{}-{}", from.0, to.0)).ignore();
+                        changes
+                            .rpush(format!("pehra:skipped:{}", self.edge), format!("{}-{}", from.0, to.0))
+                            .ignore();
                     }
                     ReceiverRecord::Applied { bodies, high, .. } => {
                         self.put(bodies, &mut before, &mut changes);
@@ -222,7 +246,11 @@ impl RedisStore {
             let list: String = self.marks.retired.iter().map(|epoch| format!("{epoch},")).collect();
             changes.hset(edge, "retired", list).ignore();
         }
-        changes.hset(edge, "epoch", epoch).hset(edge, "high", 0).hset(edge, "rows_applied", 0).ignore();
+        changes
+            .hset(edge, "epoch", epoch)
+            .hset(edge, "high", 0)
+            .hset(edge, "rows_applied", 0)
+            .ignore();
         changes.sadd(EDGES, self.edge.as_str()).ignore();
     }
 
@@ -239,12 +267,17 @@ impl RedisStore {
                 total.count(old, &tuple.span);
             }
             before.insert(key, tuple.span);
-            windows.entry(tuple.household).or_default().push((tuple.start_ms, span::write(&tuple.span)));
+            windows
+                .entry(tuple.household)
+                .or_default()
+                .push((tuple.start_ms, span::write(&tuple.span)));
         }
         for (household, fields) in &windows {
             changes.hset_multiple(self.windows_key(household), fields).ignore();
             if let Some((_, total)) = self.totals.get(household) {
-                changes.hset(&totals_key, household.as_str(), span::write_total(total)).ignore();
+                changes
+                    .hset(&totals_key, household.as_str(), span::write_total(total))
+                    .ignore();
             }
         }
     }
@@ -318,7 +351,10 @@ fn parse_code(text: &str) -> Option<Code> {
 
 fn connect(url: &str) -> Result<Connection, StoreError> {
     let hint = |error: RedisError| StoreError::new(format!("connecting to Redis at {url}"), error);
-    redis::Client::open(url).map_err(hint)?.get_connection_with_timeout(PATIENCE).map_err(hint)
+    redis::Client::open(url)
+        .map_err(hint)?
+        .get_connection_with_timeout(PATIENCE)
+        .map_err(hint)
 }
 
 /// The names of all edges that ever delivered.
@@ -326,8 +362,9 @@ fn connect(url: &str) -> Result<Connection, StoreError> {
 /// # Errors
 /// If Redis does not answer.
 pub fn names_of_edges(url: &str) -> Result<Vec<String>, StoreError> {
-    let mut names: Vec<String> =
-        connect(url)?.smembers(EDGES).map_err(|error| StoreError::new("listing edges", error))?;
+    let mut names: Vec<String> = connect(url)?
+        .smembers(EDGES)
+        .map_err(|error| StoreError::new("listing edges", error))?;
     names.sort();
     Ok(names)
 }
@@ -346,7 +383,9 @@ pub fn read_windows(url: &str, edge: &str) -> Result<(Vec<(String, i64, Span)>, 
         let mut windows = Vec::new();
         for household in households {
             let held: HashMap<i64, String> = connection.hgetall(format!("pehra:windows:{edge}:{household}"))?;
-            let spans = held.into_iter().filter_map(|(start, text)| span::read(&text).map(|span| (start, span)));
+            let spans = held
+                .into_iter()
+                .filter_map(|(start, text)| span::read(&text).map(|span| (start, span)));
             windows.extend(spans.map(|(start, span)| (household.clone(), start, span)));
         }
         Ok((windows, number("rows_applied"), number("high")))

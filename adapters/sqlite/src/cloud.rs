@@ -32,24 +32,37 @@ impl CloudStore {
     /// # Errors
     /// If it cannot be opened, is damaged, or was written by a newer release.
     pub fn open(path: &Path, edge: EdgeName, tell: Tell) -> Result<Self, StoreError> {
-        Ok(Self { connection: open(path, schema::CLOUD)?, edge, totals: HashMap::new(), tell })
+        Ok(Self {
+            connection: open(path, schema::CLOUD)?,
+            edge,
+            totals: HashMap::new(),
+            tell,
+        })
     }
 
     fn read(&mut self) -> rusqlite::Result<Recovered<ReceiverDurable>> {
         let edge = self.edge.as_str();
         let marks = self
             .connection
-            .query_row("SELECT epoch, high, retired FROM marks WHERE edge = ?1", [edge], |row| {
-                let mut retired = Retired::default();
-                for epoch in row.get::<_, String>(2)?.split_terminator(',').filter_map(|text| text.parse().ok()) {
-                    retired.push(epoch);
-                }
-                Ok(ReceiverDurable {
-                    epoch: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned),
-                    high: Seq(row.get::<_, i64>(1)?.cast_unsigned()),
-                    retired,
-                })
-            })
+            .query_row(
+                "SELECT epoch, high, retired FROM marks WHERE edge = ?1",
+                [edge],
+                |row| {
+                    let mut retired = Retired::default();
+                    for epoch in row
+                        .get::<_, String>(2)?
+                        .split_terminator(',')
+                        .filter_map(|text| text.parse().ok())
+                    {
+                        retired.push(epoch);
+                    }
+                    Ok(ReceiverDurable {
+                        epoch: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned),
+                        high: Seq(row.get::<_, i64>(1)?.cast_unsigned()),
+                        retired,
+                    })
+                },
+            )
             .optional()?;
         self.totals.clear();
         let mut windows = self.connection.prepare(
@@ -74,7 +87,9 @@ impl CloudStore {
     }
 
     fn write(&mut self, records: &[ReceiverRecord<Tuple>]) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let edge = self.edge.as_str();
         for record in records {
             match record {
@@ -102,7 +117,11 @@ impl CloudStore {
                     }
                     transaction
                         .prepare_cached("UPDATE marks SET high = ?2, rows_applied = rows_applied + ?3 WHERE edge = ?1")?
-                        .execute(params![edge, high.0.cast_signed(), i64::try_from(bodies.len()).unwrap_or(0)])?;
+                        .execute(params![
+                            edge,
+                            high.0.cast_signed(),
+                            i64::try_from(bodies.len()).unwrap_or(0)
+                        ])?;
                 }
             }
         }
@@ -119,9 +138,14 @@ fn apply(
     let household = tuple.household.as_str();
     if let Entry::Vacant(newcomer) = totals.entry(tuple.household) {
         let code = Tuple::first_code(&tuple.household);
-        transaction.execute("INSERT OR IGNORE INTO codes VALUES (?1, ?2)", params![household, code.as_str()])?;
+        transaction.execute(
+            "INSERT OR IGNORE INTO codes VALUES (?1, ?2)",
+            params![household, code.as_str()],
+        )?;
         let kept: String =
-            transaction.query_row("SELECT code FROM codes WHERE household = ?1", [household], |row| row.get(0))?;
+            transaction.query_row("SELECT code FROM codes WHERE household = ?1", [household], |row| {
+                row.get(0)
+            })?;
         newcomer.insert((parse_code(&kept).unwrap_or(code), Total::default()));
     }
     let before = transaction
@@ -140,7 +164,15 @@ fn apply(
     let mut statement = transaction
         .prepare_cached("INSERT OR REPLACE INTO windows VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
     match tuple.span {
-        Span::Window { sum_mw, n, min_mw, max_mw, first_register, last_register, revision } => {
+        Span::Window {
+            sum_mw,
+            n,
+            min_mw,
+            max_mw,
+            first_register,
+            last_register,
+            revision,
+        } => {
             statement.execute(params![
                 edge,
                 household,
@@ -157,8 +189,19 @@ fn apply(
         }
         Span::Gap { until_ms } => {
             let no = None::<i64>;
-            statement
-                .execute(params![edge, household, tuple.start_ms, until_ms, no, no, no, no, no, no, no])?;
+            statement.execute(params![
+                edge,
+                household,
+                tuple.start_ms,
+                until_ms,
+                no,
+                no,
+                no,
+                no,
+                no,
+                no,
+                no
+            ])?;
         }
     }
     Ok(())
@@ -226,7 +269,10 @@ pub fn names_of_edges(path: &Path) -> Result<Vec<String>, StoreError> {
     // Opened for writing, so that a first start finds a schema to ask.
     let connection = open(path, schema::CLOUD)?;
     let list = |connection: &Connection| -> rusqlite::Result<Vec<String>> {
-        connection.prepare("SELECT edge FROM marks ORDER BY edge")?.query_map([], |row| row.get(0))?.collect()
+        connection
+            .prepare("SELECT edge FROM marks ORDER BY edge")?
+            .query_map([], |row| row.get(0))?
+            .collect()
     };
     list(&connection).map_err(failed("listing edges"))
 }

@@ -10,7 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) fn failed(doing: &str) -> impl FnOnce(rusqlite::Error) -> StoreError + '_ {
     move |error| {
         let hint = match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => " (the disk is full: free some space; nothing that was taken is lost)",
+            Some(rusqlite::ErrorCode::DiskFull) => {
+                " (the disk is full: free some space; nothing that was taken is lost)"
+            }
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 " (the file is damaged: move it away and start again; rows that the cloud has acknowledged are safe there)"
             }
@@ -55,7 +57,10 @@ fn migrate(connection: &Connection, migrations: &[&str], doing: &str) -> Result<
         return Err(StoreError::new(doing, problem));
     }
     for (version, script) in migrations.iter().enumerate().skip(done) {
-        let step = format!("BEGIN IMMEDIATE; {script}; PRAGMA user_version = {}; COMMIT;", version + 1);
+        let step = format!(
+            "BEGIN IMMEDIATE; {script}; PRAGMA user_version = {}; COMMIT;",
+            version + 1
+        );
         connection.execute_batch(&step).map_err(failed(doing))?;
     }
     Ok(())
@@ -66,6 +71,8 @@ pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
     let doing = format!("reading {}", path.display());
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed(&doing))?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed(&doing))?;
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .map_err(failed(&doing))?;
     Ok(connection)
 }

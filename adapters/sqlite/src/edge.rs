@@ -43,12 +43,22 @@ impl EdgeStore {
     pub fn open_with_reserve(path: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
         let connection = open(path, schema::EDGE)?;
         let reserve = Reserve::beside(path, reserve_bytes);
-        Ok(Self { connection, reserve, households: HashMap::new() })
+        Ok(Self {
+            connection,
+            reserve,
+            households: HashMap::new(),
+        })
     }
 
     fn write(&mut self, records: &[PipelineRecord]) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let mut batch = Batch { transaction: &transaction, households: &mut self.households, cursors: None };
+        let transaction = self
+            .connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut batch = Batch {
+            transaction: &transaction,
+            households: &mut self.households,
+            cursors: None,
+        };
         let mut positions = BTreeMap::new();
         for record in records {
             match record {
@@ -79,13 +89,19 @@ impl Store<Pipeline> for EdgeStore {
         };
         let positions = read_positions(&self.connection).map_err(failed(doing))?;
         let houses = read_houses(&self.connection, &mut self.households).map_err(failed(doing))?;
-        Ok(Recovered::Known(PipelineDurable { positions, houses, sender }))
+        Ok(Recovered::Known(PipelineDurable {
+            positions,
+            houses,
+            sender,
+        }))
     }
 
     fn commit(&mut self, records: &[PipelineRecord]) -> Result<(), StoreError> {
         let doing = "committing to the edge's store";
         match self.write(records) {
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) && self.reserve.give_up() => {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) && self.reserve.give_up() =>
+            {
                 // The transaction was rolled back, so its households may have other numbers now.
                 self.households.clear();
                 self.write(records).map_err(failed(doing))
@@ -139,14 +155,21 @@ impl Batch<'_> {
         match record {
             WindowRecord::Kept(reading) => {
                 let household = self.household(&reading.household)?;
-                self.transaction.prepare_cached("INSERT INTO kept VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-                    household,
-                    reading.time_ms,
-                    reading.power_mw,
-                    reading.register.map(u64::cast_signed)
-                ])?;
+                self.transaction
+                    .prepare_cached("INSERT INTO kept VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![
+                        household,
+                        reading.time_ms,
+                        reading.power_mw,
+                        reading.register.map(u64::cast_signed)
+                    ])?;
             }
-            WindowRecord::Closed { household, start_ms, until_ms, revision } => {
+            WindowRecord::Closed {
+                household,
+                start_ms,
+                until_ms,
+                revision,
+            } => {
                 let household = self.household(household)?;
                 self.transaction
                     .prepare_cached("INSERT INTO closed VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET revision = ?3")?
@@ -161,7 +184,9 @@ impl Batch<'_> {
                     "DELETE FROM kept WHERE household = ?1 AND time_ms < ?2",
                     "DELETE FROM closed WHERE household = ?1 AND start_ms < ?2",
                 ] {
-                    self.transaction.prepare_cached(sql)?.execute(params![household, before_ms])?;
+                    self.transaction
+                        .prepare_cached(sql)?
+                        .execute(params![household, before_ms])?;
                 }
             }
         }
@@ -170,7 +195,10 @@ impl Batch<'_> {
 
     fn cursors(&mut self) -> rusqlite::Result<&mut SenderDurable> {
         if self.cursors.is_none() {
-            let fresh = SenderDurable { oldest: Seq(1), ..SenderDurable::default() };
+            let fresh = SenderDurable {
+                oldest: Seq(1),
+                ..SenderDurable::default()
+            };
             self.cursors = Some(read_cursors(self.transaction)?.unwrap_or(fresh));
         }
         Ok(self.cursors.get_or_insert_default())
@@ -187,20 +215,27 @@ impl Batch<'_> {
                     .prepare_cached("INSERT INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
                 let (seq, start_ms) = (seq.0.cast_signed(), body.start_ms);
                 match body.span {
-                    Span::Window { sum_mw, n, min_mw, max_mw, first_register, last_register, revision } => statement
-                        .execute(params![
-                            seq,
-                            household,
-                            start_ms,
-                            None::<i64>,
-                            sum_mw,
-                            n,
-                            min_mw,
-                            max_mw,
-                            first_register.map(u64::cast_signed),
-                            last_register.map(u64::cast_signed),
-                            revision
-                        ])?,
+                    Span::Window {
+                        sum_mw,
+                        n,
+                        min_mw,
+                        max_mw,
+                        first_register,
+                        last_register,
+                        revision,
+                    } => statement.execute(params![
+                        seq,
+                        household,
+                        start_ms,
+                        None::<i64>,
+                        sum_mw,
+                        n,
+                        min_mw,
+                        max_mw,
+                        first_register.map(u64::cast_signed),
+                        last_register.map(u64::cast_signed),
+                        revision
+                    ])?,
                     Span::Gap { until_ms } => {
                         let nothing = None::<i64>;
                         statement.execute(params![
@@ -254,15 +289,15 @@ impl Batch<'_> {
     /// Writes the cursors, once for the whole transaction. A database that has been written to has a row of them.
     fn finish(&mut self) -> rusqlite::Result<()> {
         let cursors = *self.cursors()?;
-        self.transaction.prepare_cached("INSERT OR REPLACE INTO cursors VALUES (1, ?1, ?2, ?3, ?4, ?5)")?.execute(
-            params![
+        self.transaction
+            .prepare_cached("INSERT OR REPLACE INTO cursors VALUES (1, ?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![
                 cursors.epoch.map(u64::cast_signed),
                 cursors.last.0.cast_signed(),
                 cursors.sent.0.cast_signed(),
                 cursors.acked.0.cast_signed(),
                 cursors.oldest.0.cast_signed()
-            ],
-        )?;
+            ])?;
         Ok(())
     }
 }
@@ -309,7 +344,8 @@ fn read_positions(connection: &Connection) -> rusqlite::Result<Vec<(u16, u64)>> 
 
 fn read_houses(connection: &Connection, households: &mut HashMap<Household, i64>) -> rusqlite::Result<Vec<House>> {
     let mut names = connection.prepare("SELECT id, name, until_ms FROM households")?;
-    let mut kept = connection.prepare("SELECT time_ms, power_mw, register FROM kept WHERE household = ?1 ORDER BY 1")?;
+    let mut kept =
+        connection.prepare("SELECT time_ms, power_mw, register FROM kept WHERE household = ?1 ORDER BY 1")?;
     let mut closed = connection.prepare("SELECT start_ms, revision FROM closed WHERE household = ?1 ORDER BY 1")?;
     let mut houses = Vec::new();
     let mut rows = names.query([])?;
@@ -322,11 +358,20 @@ fn read_houses(connection: &Connection, households: &mut HashMap<Household, i64>
         let kept: Vec<Kept> = kept
             .query_map([id], |row| {
                 let register = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
-                Ok(Kept { time_ms: row.get(0)?, power_mw: row.get(1)?, register })
+                Ok(Kept {
+                    time_ms: row.get(0)?,
+                    power_mw: row.get(1)?,
+                    register,
+                })
             })?
             .collect::<rusqlite::Result<_>>()?;
         let closed: Vec<Closed> = closed
-            .query_map([id], |row| Ok(Closed { start_ms: row.get(0)?, revision: row.get(1)? }))?
+            .query_map([id], |row| {
+                Ok(Closed {
+                    start_ms: row.get(0)?,
+                    revision: row.get(1)?,
+                })
+            })?
             .collect::<rusqlite::Result<_>>()?;
         let until_ms = row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MIN);
         if !kept.is_empty() {
@@ -348,15 +393,25 @@ fn read_rows(connection: &Connection, query: &RowsQuery) -> rusqlite::Result<Row
     let mut bodies = Vec::with_capacity(usize::try_from(query.count).unwrap_or(0));
     let mut rows = statement.query(params![query.first.0.cast_signed(), query.count])?;
     while let Some(row) = rows.next()? {
-        let Some(household) = row.get_ref(0)?.as_str().ok().and_then(Household::new) else { continue };
+        let Some(household) = row.get_ref(0)?.as_str().ok().and_then(Household::new) else {
+            continue;
+        };
         if row.get(1)? {
             asks.push(household);
         }
-        bodies.push(Tuple { household, start_ms: row.get(2)?, span: read_span(row, 3)? });
+        bodies.push(Tuple {
+            household,
+            start_ms: row.get(2)?,
+            span: read_span(row, 3)?,
+        });
     }
     asks.sort_unstable();
     asks.dedup();
-    Ok(Rows { first: query.first, bodies, asks })
+    Ok(Rows {
+        first: query.first,
+        bodies,
+        asks,
+    })
 }
 
 /// Reads a span from eight columns, the first of which is the end of a gap.
@@ -364,7 +419,10 @@ pub(crate) fn read_span(row: &Row<'_>, first: usize) -> rusqlite::Result<Span> {
     if let Some(until_ms) = row.get(first)? {
         return Ok(Span::Gap { until_ms });
     }
-    let register = |column| row.get::<_, Option<i64>>(column).map(|register| register.map(i64::cast_unsigned));
+    let register = |column| {
+        row.get::<_, Option<i64>>(column)
+            .map(|register| register.map(i64::cast_unsigned))
+    };
     Ok(Span::Window {
         sum_mw: row.get(first + 1)?,
         n: row.get(first + 2)?,
@@ -391,8 +449,13 @@ pub struct Backlog {
 /// If it cannot be read.
 pub fn backlog(path: &Path) -> Result<Backlog, StoreError> {
     let connection = look(path)?;
-    let cursors = read_cursors(&connection).map_err(failed("reading the edge's cursors"))?.unwrap_or_default();
-    Ok(Backlog { last: cursors.last.0, acked: cursors.acked.0 })
+    let cursors = read_cursors(&connection)
+        .map_err(failed("reading the edge's cursors"))?
+        .unwrap_or_default();
+    Ok(Backlog {
+        last: cursors.last.0,
+        acked: cursors.acked.0,
+    })
 }
 
 /// Something that was set aside, as the store lists it.

@@ -15,6 +15,8 @@ pub async fn serve_metrics(
         let text = render();
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
     };
-    let router = Router::new().route("/metrics", get(metrics)).route("/healthz", get(|| async { "ok\n" }));
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "ok\n" }));
     axum::serve(listener, router).await
 }

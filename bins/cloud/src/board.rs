@@ -72,7 +72,13 @@ fn now_ms() -> i64 {
 impl Board {
     pub fn new(price: f64, window_ms: u64) -> Self {
         let (snapshots, _) = watch::channel(Arc::new(Snapshot::default()));
-        Self { state: Mutex::default(), snapshots, price, window_ms, since_ms: now_ms() }
+        Self {
+            state: Mutex::default(),
+            snapshots,
+            price,
+            window_ms,
+            since_ms: now_ms(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -131,7 +137,12 @@ impl Board {
         let households = state.totals.values().filter_map(|(code, total)| {
             let mean_mw = total.mean_mw()? as f64;
             let covered_ms = total.windows.saturating_mul(self.window_ms);
-            Some(HouseholdFigures { state: state_of(code.as_str()), mean_mw, covered_ms, windows: total.windows })
+            Some(HouseholdFigures {
+                state: state_of(code.as_str()),
+                mean_mw,
+                covered_ms,
+                windows: total.windows,
+            })
         });
         let (states, unknown) = by_state(households, self.price);
         let kwh = state.totals.values().filter_map(|(_, total)| {

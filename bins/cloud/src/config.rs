@@ -140,11 +140,17 @@ impl Settings {
         let listen = given.listen.as_deref().unwrap_or("127.0.0.1");
         let endpoint = |port: u16| -> Result<Endpoint, String> {
             let (scheme, host) = listen.split_once("://").unwrap_or(("tcp", listen));
-            format!("{scheme}://{host}:{port}").parse().map_err(|error| format!("--listen {listen}: {error}"))
+            format!("{scheme}://{host}:{port}")
+                .parse()
+                .map_err(|error| format!("--listen {listen}: {error}"))
         };
         let tls = match (given.tls_ca, given.tls_cert, given.tls_key) {
             (None, None, None) => None,
-            (ca, Some(cert), Some(key)) => Some(Tls { ca, cert: Some(cert), key: Some(key) }),
+            (ca, Some(cert), Some(key)) => Some(Tls {
+                ca,
+                cert: Some(cert),
+                key: Some(key),
+            }),
             _ => return Err("TLS needs --tls-cert and --tls-key".into()),
         };
         let price = given.price.unwrap_or(0.30);
@@ -156,7 +162,11 @@ impl Settings {
             data: endpoint(given.data_port.unwrap_or(63271))?,
             tls,
             redis: given.redis.unwrap_or_else(|| "redis://127.0.0.1:6379".into()),
-            durability: if given.redis_not_durable { Durability::Waived } else { Durability::Required },
+            durability: if given.redis_not_durable {
+                Durability::Waived
+            } else {
+                Durability::Required
+            },
             sqlite: given.sqlite,
             state_dir: given.state_dir.unwrap_or_else(|| "cloud-state".into()),
             page: given.page.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 5006))),
@@ -171,13 +181,22 @@ impl Settings {
 
     /// Limits of the sockets.
     pub fn transport(&self) -> pehra_nng::Options {
-        pehra_nng::Options { tls: self.tls.clone(), ..pehra_nng::Options::default() }
+        pehra_nng::Options {
+            tls: self.tls.clone(),
+            ..pehra_nng::Options::default()
+        }
     }
 }
 
 /// Logs to standard error, one JSON object a line unless text is wanted. `RUST_LOG` chooses what.
 pub fn start_logging(text: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if text { logs.init() } else { logs.json().flatten_event(true).init() }
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if text {
+        logs.init()
+    } else {
+        logs.json().flatten_event(true).init()
+    }
 }

@@ -69,7 +69,12 @@ pub struct Edges {
 
 impl Edges {
     pub fn new(backend: Backend, board: Arc<Board>, stopping: watch::Receiver<bool>) -> Self {
-        Self { backend, board, stopping, edges: HashMap::new() }
+        Self {
+            backend,
+            board,
+            stopping,
+            edges: HashMap::new(),
+        }
     }
 
     /// Starts a node for each edge that delivered before.
@@ -115,7 +120,9 @@ impl Edges {
                 return;
             }
         };
-        if let Some(identity) = &peer.identity && identity != name.as_str() {
+        if let Some(identity) = &peer.identity
+            && identity != name.as_str()
+        {
             tracing::warn!(edge = %name, certificate = identity, "an edge speaks under a name that its certificate does not carry");
             self.board.refused_frame();
             return;
@@ -168,11 +175,24 @@ impl Edges {
 fn start(name: EdgeName, backend: Backend, board: Arc<Board>, stopping: watch::Receiver<bool>) -> Edge {
     let (letters, inbox) = mailbox::<Receiver<Tuple>>(MAILBOX);
     let open = SharedOpen::default();
-    let mut shell = EdgeShell { name, open: Arc::clone(&open), board: Arc::clone(&board), buffer: Vec::new() };
+    let mut shell = EdgeShell {
+        name,
+        open: Arc::clone(&open),
+        board: Arc::clone(&board),
+        buffer: Vec::new(),
+    };
     let node = tokio::spawn(async move {
         let config = ReceiverConfig::deployed(EDGE);
         let options = Options::deployed(format!("cloud/{name}"));
-        let end = run(&config, options, || backend.open(name, &board), &mut shell, inbox, stopping).await;
+        let end = run(
+            &config,
+            options,
+            || backend.open(name, &board),
+            &mut shell,
+            inbox,
+            stopping,
+        )
+        .await;
         if let End::Fault(broken) = end {
             tracing::error!(edge = %name, %broken, "FAULT: this edge is no longer served; its rows stay at the edge");
         }
@@ -247,7 +267,9 @@ impl Shell<Receiver<Tuple>> for EdgeShell {
             }
             ReceiverReport::Adopted(epoch) => tracing::warn!(%edge, epoch, "the edge has a new database"),
             ReceiverReport::Misbehaved(what) => tracing::warn!(%edge, what, "the edge misbehaves"),
-            ReceiverReport::StoreLost => tracing::error!(%edge, "this cloud's store was emptied; the edge will send again"),
+            ReceiverReport::StoreLost => {
+                tracing::error!(%edge, "this cloud's store was emptied; the edge will send again")
+            }
         }
     }
 

@@ -32,7 +32,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     config::start_logging(settings.log_text);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("pehra-cloud: cannot start its threads: {error}");
@@ -58,10 +62,15 @@ async fn work(settings: Settings) -> Result<(), String> {
     let backend = Backend::prepare(&settings)?;
     let board = Arc::new(Board::new(settings.price, settings.window_ms));
     let (stop, stopping) = watch::channel(false);
-    let mut heartbeats =
-        Listener::bind(&settings.heartbeat, settings.transport()).await.map_err(|error| error.to_string())?;
-    let mut data = Listener::bind(&settings.data, settings.transport()).await.map_err(|error| error.to_string())?;
-    let page = pehra_web::bind(settings.page).await.map_err(|error| error.to_string())?;
+    let mut heartbeats = Listener::bind(&settings.heartbeat, settings.transport())
+        .await
+        .map_err(|error| error.to_string())?;
+    let mut data = Listener::bind(&settings.data, settings.transport())
+        .await
+        .map_err(|error| error.to_string())?;
+    let page = pehra_web::bind(settings.page)
+        .await
+        .map_err(|error| error.to_string())?;
     if let Some(address) = settings.metrics {
         let listener = pehra_web::bind(address).await.map_err(|error| error.to_string())?;
         let board = Arc::clone(&board);

@@ -19,7 +19,11 @@ use crate::config::Settings;
 #[derive(Clone, Debug)]
 pub enum Backend {
     /// Redis, and the marker by which it is known again.
-    Redis { url: String, durability: Durability, marker: Arc<Marker> },
+    Redis {
+        url: String,
+        durability: Durability,
+        marker: Arc<Marker>,
+    },
     /// One file.
     Sqlite(PathBuf),
 }
@@ -34,7 +38,10 @@ pub struct Marker {
 impl Marker {
     fn read(path: PathBuf) -> Self {
         let seen = std::fs::read_to_string(&path).ok().map(|text| text.trim().to_owned());
-        Self { path, seen: Mutex::new(seen) }
+        Self {
+            path,
+            seen: Mutex::new(seen),
+        }
     }
 
     fn get(&self) -> Option<String> {
@@ -71,7 +78,11 @@ impl Backend {
         std::fs::create_dir_all(&settings.state_dir)
             .map_err(|error| format!("cannot make {}: {error}", settings.state_dir.display()))?;
         let marker = Arc::new(Marker::read(settings.state_dir.join("redis-marker")));
-        Ok(Self::Redis { url: settings.redis.clone(), durability: settings.durability, marker })
+        Ok(Self::Redis {
+            url: settings.redis.clone(),
+            durability: settings.durability,
+            marker,
+        })
     }
 
     /// The edges that delivered before. Blocks.
@@ -85,11 +96,17 @@ impl Backend {
     /// Opens an edge's store. Blocks.
     pub fn open(&self, edge: EdgeName, board: &Arc<Board>) -> Result<EdgeBackend, StoreError> {
         let board = Arc::clone(board);
-        let tell = Box::new(move |household: &Household, code: Code, total: &pehra_core::window::Total| {
-            board.put(edge, *household, code, *total);
-        });
+        let tell = Box::new(
+            move |household: &Household, code: Code, total: &pehra_core::window::Total| {
+                board.put(edge, *household, code, *total);
+            },
+        );
         Ok(match self {
-            Self::Redis { url, durability, marker } => {
+            Self::Redis {
+                url,
+                durability,
+                marker,
+            } => {
                 let store = RedisStore::open(url, edge, *durability, marker.get(), tell)?;
                 EdgeBackend::Redis(store, Arc::clone(marker))
             }

@@ -111,7 +111,11 @@ impl Given {
             name: self.name.or(other.name),
             database: self.database.or(other.database),
             kafka: self.kafka.or(other.kafka),
-            kafka_setting: if self.kafka_setting.is_empty() { other.kafka_setting } else { self.kafka_setting },
+            kafka_setting: if self.kafka_setting.is_empty() {
+                other.kafka_setting
+            } else {
+                self.kafka_setting
+            },
             topic: self.topic.or(other.topic),
             publish_averages: self.publish_averages || other.publish_averages,
             cloud: self.cloud.or(other.cloud),
@@ -173,7 +177,11 @@ impl Settings {
             text.parse().map_err(|error| format!("--cloud {cloud}: {error}"))
         };
         let positive = |name: &str, value: i64| {
-            if value > 0 { Ok(value) } else { Err(format!("--{name} is {value}; it must be more than 0")) }
+            if value > 0 {
+                Ok(value)
+            } else {
+                Err(format!("--{name} is {value}; it must be more than 0"))
+            }
         };
         let defaults = WindowConfig::default();
         let windows = WindowConfig {
@@ -186,13 +194,19 @@ impl Settings {
             .kafka_setting
             .iter()
             .map(|setting| {
-                let pair = setting.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let pair = setting
+                    .split_once('=')
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()));
                 pair.ok_or_else(|| format!("--kafka-setting {setting}: expected name=value"))
             })
             .collect::<Result<_, _>>()?;
         let tls = match (given.tls_ca, given.tls_cert, given.tls_key) {
             (None, None, None) => None,
-            (Some(ca), cert, key) if cert.is_some() == key.is_some() => Some(Tls { ca: Some(ca), cert, key }),
+            (Some(ca), cert, key) if cert.is_some() == key.is_some() => Some(Tls {
+                ca: Some(ca),
+                cert,
+                key,
+            }),
             _ => return Err("TLS needs --tls-ca, and --tls-cert together with --tls-key".into()),
         };
         Ok(Self {
@@ -218,7 +232,10 @@ impl Settings {
 
     /// How Kafka is reached.
     pub fn kafka(&self) -> Cluster {
-        Cluster { brokers: self.brokers.clone(), settings: self.kafka_settings.clone() }
+        Cluster {
+            brokers: self.brokers.clone(),
+            settings: self.kafka_settings.clone(),
+        }
     }
 
     /// The producer of closed windows, if they are published.
@@ -226,7 +243,9 @@ impl Settings {
         if !self.publish_averages {
             return Ok(None);
         }
-        Producer::new(&self.kafka()).map(Some).map_err(|error| error.to_string())
+        Producer::new(&self.kafka())
+            .map(Some)
+            .map_err(|error| error.to_string())
     }
 
     /// How the cloud is reached.
@@ -255,6 +274,12 @@ impl Settings {
 /// Logs to standard error, one JSON object a line unless text is wanted. `RUST_LOG` chooses what.
 pub fn start_logging(text: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if text { logs.init() } else { logs.json().flatten_event(true).init() }
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if text {
+        logs.init()
+    } else {
+        logs.json().flatten_event(true).init()
+    }
 }

@@ -46,18 +46,53 @@ impl Counters {
     pub fn render(&self) -> String {
         let mut text = String::new();
         for (name, kind, help, counter) in [
-            ("records_total", "counter", "Records read from Kafka, repeats after a restart included", &self.records),
-            ("set_aside_total", "counter", "Records that are in no window", &self.set_aside),
+            (
+                "records_total",
+                "counter",
+                "Records read from Kafka, repeats after a restart included",
+                &self.records,
+            ),
+            (
+                "set_aside_total",
+                "counter",
+                "Records that are in no window",
+                &self.set_aside,
+            ),
             ("rows", "gauge", "Sequence of the newest row", &self.rows),
-            ("rows_acked", "gauge", "Sequence of the last acknowledged row", &self.acked),
+            (
+                "rows_acked",
+                "gauge",
+                "Sequence of the last acknowledged row",
+                &self.acked,
+            ),
             ("rows_resent_total", "counter", "Rows sent again", &self.resent),
             ("requests_total", "counter", "Requests to the cloud", &self.requests),
-            ("request_failures_total", "counter", "Requests without a reply", &self.request_failures),
+            (
+                "request_failures_total",
+                "counter",
+                "Requests without a reply",
+                &self.request_failures,
+            ),
             ("households", "gauge", "Households seen", &self.households),
-            ("store_failures_total", "counter", "Times that the store had to be opened again", &self.store_failures),
-            ("refused_total", "counter", "Records not taken: disk nearly full, or backlog", &self.refused),
+            (
+                "store_failures_total",
+                "counter",
+                "Times that the store had to be opened again",
+                &self.store_failures,
+            ),
+            (
+                "refused_total",
+                "counter",
+                "Records not taken: disk nearly full, or backlog",
+                &self.refused,
+            ),
             ("link_up", "gauge", "1 while heartbeats are answered", &self.link_up),
-            ("fenced", "gauge", "1 once another holder of this identity was found", &self.fenced),
+            (
+                "fenced",
+                "gauge",
+                "1 once another holder of this identity was found",
+                &self.fenced,
+            ),
         ] {
             // Writing to a string cannot fail.
             let _ = writeln!(

@@ -42,7 +42,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     config::start_logging(settings.log_text);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("pehra-edge: cannot start its threads: {error}");
@@ -105,8 +109,16 @@ async fn work(settings: Settings) -> Result<(), String> {
 
     let publisher = settings.publisher()?;
     let config = settings.pipeline(CLOUD);
-    let mut shell =
-        EdgeShell::new(settings.name, heartbeats, data, letters, steer, stand, Arc::clone(&counters), publisher);
+    let mut shell = EdgeShell::new(
+        settings.name,
+        heartbeats,
+        data,
+        letters,
+        steer,
+        stand,
+        Arc::clone(&counters),
+        publisher,
+    );
     let database = settings.database.clone();
     let open = move || EdgeStore::open(&database);
     tracing::info!(name = %settings.name, database = %settings.database.display(), kafka = settings.brokers,
@@ -126,15 +138,33 @@ fn show(error: impl std::fmt::Display) -> String {
 
 /// A record of Kafka as core takes it.
 fn taken(fetched: Fetched) -> (u64, Taken) {
-    let Fetched { tag, partition, before, after, timestamp_ms, payload } = fetched;
+    let Fetched {
+        tag,
+        partition,
+        before,
+        after,
+        timestamp_ms,
+        payload,
+    } = fetched;
     let content = match payload {
         None => Content::Gone,
         Some(bytes) => match read(&bytes, timestamp_ms) {
-            Some(reading) => Content::Reading(Take { reading, now_ms: timestamp_ms }),
+            Some(reading) => Content::Reading(Take {
+                reading,
+                now_ms: timestamp_ms,
+            }),
             None => Content::Unreadable(bytes),
         },
     };
-    (tag.0, Taken { partition, before, after, content })
+    (
+        tag.0,
+        Taken {
+            partition,
+            before,
+            after,
+            content,
+        },
+    )
 }
 
 fn read(bytes: &[u8], timestamp_ms: i64) -> Option<Reading> {
@@ -142,7 +172,12 @@ fn read(bytes: &[u8], timestamp_ms: i64) -> Option<Reading> {
         .inspect_err(|error| tracing::debug!(%error, "a record was set aside"))
         .ok()?;
     let household = Household::new(&reading.household)?;
-    Some(Reading { household, time_ms: reading.time_ms, power_mw: reading.power_mw, register: reading.register })
+    Some(Reading {
+        household,
+        time_ms: reading.time_ms,
+        power_mw: reading.power_mw,
+        register: reading.register,
+    })
 }
 
 async fn tell_links(mut links: mpsc::Receiver<LinkEvent>, letters: Mailbox<Pipeline>) {

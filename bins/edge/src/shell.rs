@@ -45,7 +45,17 @@ impl EdgeShell {
         counters: Arc<Counters>,
         publisher: Option<Producer>,
     ) -> Self {
-        Self { name, heartbeats, data, letters, steer, stand, counters, publisher, buffer: Vec::new() }
+        Self {
+            name,
+            heartbeats,
+            data,
+            letters,
+            steer,
+            stand,
+            counters,
+            publisher,
+            buffer: Vec::new(),
+        }
     }
 
     /// Sends a request; its reply, if there is one, comes back as a letter.
@@ -94,10 +104,18 @@ impl EdgeShell {
                 tracing::info!(after = from.0, to = to.0, "sending again");
             }
             SenderReport::Rewound { from, to } => {
-                tracing::warn!(from = from.0, to = to.0, "the cloud lost data; sending again what it lost");
+                tracing::warn!(
+                    from = from.0,
+                    to = to.0,
+                    "the cloud lost data; sending again what it lost"
+                );
             }
             SenderReport::Missing { from, to } => {
-                tracing::error!(from = from.0, to = to.0, "rows are lost: the cloud lost them after they left this store");
+                tracing::error!(
+                    from = from.0,
+                    to = to.0,
+                    "rows are lost: the cloud lost them after they left this store"
+                );
             }
             SenderReport::Fenced(why) => {
                 self.counters.fenced.set(1);
@@ -105,7 +123,10 @@ impl EdgeShell {
                     FenceReason::RolledBack => "this database is an older copy of the one that the cloud has seen",
                     FenceReason::Replaced => "another database holds this edge's name now",
                 };
-                tracing::error!(?why, "fenced: {what}. Rows pile up and nothing is sent; give this edge a name or a database of its own");
+                tracing::error!(
+                    ?why,
+                    "fenced: {what}. Rows pile up and nothing is sent; give this edge a name or a database of its own"
+                );
             }
             SenderReport::Misbehaved(what) => tracing::warn!(what, "the peer misbehaves"),
             SenderReport::StoreLost => tracing::error!("the database was lost; beginning anew"),
@@ -129,7 +150,13 @@ impl Shell<Pipeline> for EdgeShell {
 
     fn event(&mut self, event: PipelineEvent) {
         let PipelineEvent::Closed(tuple) = event else { return };
-        let (Some(producer), Span::Window { sum_mw, n, revision, .. }) = (self.publisher.clone(), tuple.span) else {
+        let (
+            Some(producer),
+            Span::Window {
+                sum_mw, n, revision, ..
+            },
+        ) = (self.publisher.clone(), tuple.span)
+        else {
             return;
         };
         tokio::spawn(async move {
@@ -139,7 +166,9 @@ impl Shell<Pipeline> for EdgeShell {
                 tuple.start_ms,
                 sum_mw / i64::from(n.max(1))
             );
-            let sent = producer.send(AVERAGES, tuple.household.as_str(), record.as_bytes(), tuple.start_ms).await;
+            let sent = producer
+                .send(AVERAGES, tuple.household.as_str(), record.as_bytes(), tuple.start_ms)
+                .await;
             let outcome = match sent {
                 Ok(delivery) => delivery.wait().await,
                 Err(error) => Err(error),
@@ -174,7 +203,9 @@ impl Shell<Pipeline> for EdgeShell {
         });
         self.counters.rows.set(state.sender().last().0);
         self.counters.acked.set(state.sender().acked().0);
-        self.counters.households.set(u64::try_from(state.windows().households()).unwrap_or(u64::MAX));
+        self.counters
+            .households
+            .set(u64::try_from(state.windows().households()).unwrap_or(u64::MAX));
     }
 
     fn store_failed(&mut self, _error: &StoreError) {

@@ -76,7 +76,11 @@ pub(super) fn recovered_sender(config: &SenderConfig, mut durable: SenderDurable
     match config.bug {
         Some(Bug::O5SentCountsAsAcked) => durable.acked = durable.sent,
         Some(Bug::O13SequenceRestarts) if durable.oldest > durable.last => {
-            durable = SenderDurable { epoch: durable.epoch, oldest: Seq(1), ..SenderDurable::default() };
+            durable = SenderDurable {
+                epoch: durable.epoch,
+                oldest: Seq(1),
+                ..SenderDurable::default()
+            };
         }
         _ => {}
     }

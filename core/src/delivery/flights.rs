@@ -97,7 +97,12 @@ mod tests {
     use super::*;
 
     fn flight(first: u64, last: u64, asks: bool) -> Flight {
-        Flight { first: Seq(first), last: Seq(last), asks, done: false }
+        Flight {
+            first: Seq(first),
+            last: Seq(last),
+            asks,
+            done: false,
+        }
     }
 
     #[test]

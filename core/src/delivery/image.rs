@@ -28,8 +28,16 @@ pub struct EdgeImage<B: Body> {
 
 impl<B: Body> Default for EdgeImage<B> {
     fn default() -> Self {
-        let cursors = SenderDurable { oldest: Seq(1), ..SenderDurable::default() };
-        Self { written: false, cursors, rows: Vec::new(), codes: Vec::new() }
+        let cursors = SenderDurable {
+            oldest: Seq(1),
+            ..SenderDurable::default()
+        };
+        Self {
+            written: false,
+            cursors,
+            rows: Vec::new(),
+            codes: Vec::new(),
+        }
     }
 }
 
@@ -89,7 +97,11 @@ impl<B: Body> Image<Sender<B>> for EdgeImage<B> {
     }
 
     fn summary(&self) -> Recovered<SenderDurable> {
-        if self.written { Recovered::Known(self.cursors) } else { Recovered::Fresh }
+        if self.written {
+            Recovered::Known(self.cursors)
+        } else {
+            Recovered::Fresh
+        }
     }
 
     fn answer(&self, query: &RowsQuery) -> Rows<B> {
@@ -99,7 +111,11 @@ impl<B: Body> Image<Sender<B>> for EdgeImage<B> {
         let mut asks: Vec<B::Household> = bodies.iter().map(Body::household).filter(|h| !self.knows(h)).collect();
         asks.sort();
         asks.dedup();
-        Rows { first: query.first, bodies, asks }
+        Rows {
+            first: query.first,
+            bodies,
+            asks,
+        }
     }
 }
 
@@ -117,7 +133,13 @@ pub struct CloudImage<B: Body> {
 impl<B: Body> Default for CloudImage<B> {
     fn default() -> Self {
         let marks = ReceiverDurable::default();
-        Self { written: false, marks, applied: Vec::new(), codes: Vec::new(), skipped: Vec::new() }
+        Self {
+            written: false,
+            marks,
+            applied: Vec::new(),
+            codes: Vec::new(),
+            skipped: Vec::new(),
+        }
     }
 }
 
@@ -177,11 +199,19 @@ impl<B: Body> Image<Receiver<B>> for CloudImage<B> {
     }
 
     fn summary(&self) -> Recovered<ReceiverDurable> {
-        if self.written { Recovered::Known(self.marks) } else { Recovered::Fresh }
+        if self.written {
+            Recovered::Known(self.marks)
+        } else {
+            Recovered::Fresh
+        }
     }
 
     fn answer(&self, query: &CodesQuery<B>) -> Codes<B> {
         let wanted = |household: &B::Household| query.households.contains(household);
-        self.codes.iter().filter(|(household, _)| wanted(household)).cloned().collect()
+        self.codes
+            .iter()
+            .filter(|(household, _)| wanted(household))
+            .cloned()
+            .collect()
     }
 }

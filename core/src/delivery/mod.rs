@@ -59,8 +59,8 @@ mod sender;
 
 pub use flights::{FLIGHTS_MAX, Flight, Flights};
 pub use image::{CloudImage, EdgeImage};
-pub use receiver::{RETIRED_MAX, Receiver, ReceiverConfig, ReceiverDurable, ReceiverEvent, ReceiverRecord};
 pub use receiver::{CodesQuery, ReceiverNote, ReceiverReport, ReceiverTimer, Retired};
+pub use receiver::{RETIRED_MAX, Receiver, ReceiverConfig, ReceiverDurable, ReceiverEvent, ReceiverRecord};
 pub use sender::{Append, FenceReason, LinkState, Phase, Refusal, Sender, SenderConfig, SenderDurable};
 pub use sender::{RowsQuery, SenderEvent, SenderRecord, SenderReport, SenderTimer};
 

@@ -243,7 +243,9 @@ impl<B: Body> Protocol for Receiver<B> {
     fn step(&mut self, config: &ReceiverConfig, input: Input<Self>, fx: &mut Effects<Self>) {
         match input {
             Input::Received { from, message } if from == config.edge => self.on_message(config, message, fx),
-            Input::Received { .. } => fx.report(ReceiverReport::Misbehaved("a message from someone who is not this edge")),
+            Input::Received { .. } => fx.report(ReceiverReport::Misbehaved(
+                "a message from someone who is not this edge",
+            )),
             Input::Fired(ReceiverTimer::Silence) => self.on_silence_timer(fx),
             Input::Commanded(_, never) => match never {},
             Input::Fetched { query, rows } => self.on_codes(config, query, rows, fx),
@@ -259,10 +261,19 @@ impl<B: Body> Protocol for Receiver<B> {
 
     fn check(&self, _: &ReceiverConfig) -> Result<(), Broken> {
         let holds = [
-            (self.epoch.is_some() || self.high == Seq::ZERO, "receiver: rows without an epoch"),
-            (self.epoch.is_none_or(|epoch| !self.retired.contains(epoch)), "receiver: serves a replaced epoch"),
+            (
+                self.epoch.is_some() || self.high == Seq::ZERO,
+                "receiver: rows without an epoch",
+            ),
+            (
+                self.epoch.is_none_or(|epoch| !self.retired.contains(epoch)),
+                "receiver: serves a replaced epoch",
+            ),
         ];
-        holds.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, what)| Err(Broken(what)))
+        holds
+            .into_iter()
+            .find(|(holds, _)| !holds)
+            .map_or(Ok(()), |(_, what)| Err(Broken(what)))
     }
 }
 
@@ -294,7 +305,12 @@ impl<B: Body> Receiver<B> {
         match message {
             Uplink::Heartbeat(Heartbeat { backlog }) => {
                 fx.report(ReceiverReport::Backlog(backlog));
-                fx.notice(config.edge, Alive { credit: self.credit(config) });
+                fx.notice(
+                    config.edge,
+                    Alive {
+                        credit: self.credit(config),
+                    },
+                );
             }
             Uplink::Claim(SenderClaim::Hello { epoch, session, oldest }) => {
                 self.on_hello(config, epoch, session, oldest, fx);
@@ -319,7 +335,15 @@ impl<B: Body> Receiver<B> {
             fx.persist(ReceiverRecord::Skipped { from, to });
             self.high = to;
         }
-        fx.claim(config.edge, ReceiverClaim::Welcome { epoch, session, high, credit: self.credit(config) });
+        fx.claim(
+            config.edge,
+            ReceiverClaim::Welcome {
+                epoch,
+                session,
+                high,
+                credit: self.credit(config),
+            },
+        );
     }
 
     /// Makes `epoch` the one that counts, if it is new.
@@ -374,9 +398,13 @@ impl<B: Body> Receiver<B> {
             self.acknowledge(config, epoch, self.high, None, fx);
             return;
         }
-        let known = usize::try_from(self.high.next().since(first)).unwrap_or(usize::MAX).min(rows.bodies.len());
+        let known = usize::try_from(self.high.next().since(first))
+            .unwrap_or(usize::MAX)
+            .min(rows.bodies.len());
         if known > 0 {
-            fx.report(ReceiverReport::Repeated { rows: u64::try_from(known).unwrap_or(u64::MAX) });
+            fx.report(ReceiverReport::Repeated {
+                rows: u64::try_from(known).unwrap_or(u64::MAX),
+            });
         }
         if last <= self.high {
             #[cfg(seeded_bugs)]
@@ -399,13 +427,21 @@ impl<B: Body> Receiver<B> {
         if config.has(super::bugs::Bug::O8TwoTransactions) {
             let mark = self.high;
             self.high = high;
-            fx.persist(ReceiverRecord::Applied { first: from, bodies: rows.bodies, high: mark });
+            fx.persist(ReceiverRecord::Applied {
+                first: from,
+                bodies: rows.bodies,
+                high: mark,
+            });
             fx.note(ReceiverNote::Mark { high });
             return;
         }
         #[cfg(seeded_bugs)]
         let high = if config.has(super::bugs::Bug::O7MarkNotDurable) {
-            fx.persist(ReceiverRecord::Applied { first: from, bodies: rows.bodies, high: Seq::ZERO });
+            fx.persist(ReceiverRecord::Applied {
+                first: from,
+                bodies: rows.bodies,
+                high: Seq::ZERO,
+            });
             self.high = high;
             self.answer(config, epoch, first, rows.asks, fx);
             return;
@@ -413,7 +449,11 @@ impl<B: Body> Receiver<B> {
             high
         };
         self.high = high;
-        fx.persist(ReceiverRecord::Applied { first: from, bodies: rows.bodies, high });
+        fx.persist(ReceiverRecord::Applied {
+            first: from,
+            bodies: rows.bodies,
+            high,
+        });
         fx.emit(ReceiverEvent::Applied(high));
         self.answer(config, epoch, first, rows.asks, fx);
     }
@@ -423,7 +463,11 @@ impl<B: Body> Receiver<B> {
         if asks.is_empty() {
             self.acknowledge(config, epoch, self.high, None, fx);
         } else {
-            fx.fetch(CodesQuery { epoch, first, households: asks });
+            fx.fetch(CodesQuery {
+                epoch,
+                first,
+                households: asks,
+            });
         }
     }
 
@@ -435,7 +479,10 @@ impl<B: Body> Receiver<B> {
         fx: &mut Effects<Self>,
     ) {
         if self.epoch == Some(query.epoch) {
-            let codes = Codes { first: query.first, codes };
+            let codes = Codes {
+                first: query.first,
+                codes,
+            };
             self.acknowledge(config, query.epoch, self.high, Some(codes), fx);
         }
     }
@@ -448,7 +495,12 @@ impl<B: Body> Receiver<B> {
         codes: Option<Codes<B>>,
         fx: &mut Effects<Self>,
     ) {
-        let claim = ReceiverClaim::Ack { epoch, high, codes, credit: self.credit(config) };
+        let claim = ReceiverClaim::Ack {
+            epoch,
+            high,
+            codes,
+            credit: self.credit(config),
+        };
         #[cfg(seeded_bugs)]
         if config.has(super::bugs::Bug::O1AckBeforeDurable) {
             fx.claim_early(config.edge, claim);
@@ -460,7 +512,11 @@ impl<B: Body> Receiver<B> {
     #[cfg(seeded_bugs)]
     fn on_note(&self, config: &ReceiverConfig, note: ReceiverNote, fx: &mut Effects<Self>) {
         let ReceiverNote::Mark { high } = note;
-        fx.persist(ReceiverRecord::Applied { first: high.next(), bodies: Vec::new(), high });
+        fx.persist(ReceiverRecord::Applied {
+            first: high.next(),
+            bodies: Vec::new(),
+            high,
+        });
         if let Some(epoch) = self.epoch {
             self.acknowledge(config, epoch, self.high, None, fx);
         }

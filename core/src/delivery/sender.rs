@@ -294,7 +294,9 @@ impl<B: Body> Protocol for Sender<B> {
     fn step(&mut self, config: &SenderConfig, input: Input<Self>, fx: &mut Effects<Self>) {
         match input {
             Input::Received { from, message } if from == config.cloud => self.on_message(config, message, fx),
-            Input::Received { .. } => fx.report(SenderReport::Misbehaved("a message from someone who is not the cloud")),
+            Input::Received { .. } => {
+                fx.report(SenderReport::Misbehaved("a message from someone who is not the cloud"))
+            }
             Input::Fired(SenderTimer::Retry) => self.on_retry_timer(config, fx),
             Input::Fired(SenderTimer::Heartbeat) => self.on_heartbeat_timer(config, fx),
             Input::Commanded(request, Append(body)) => self.on_append(config, request, body, fx),
@@ -309,16 +311,37 @@ impl<B: Body> Protocol for Sender<B> {
 
     fn check(&self, config: &SenderConfig) -> Result<(), Broken> {
         let holds = [
-            (self.acked <= self.sent && self.sent <= self.last, "sender: acked ≤ sent ≤ last"),
-            (self.oldest <= self.acked.next(), "sender: a row left before it was acknowledged"),
-            (self.acked < self.next && self.next <= self.last.next(), "sender: acked < next ≤ last + 1"),
+            (
+                self.acked <= self.sent && self.sent <= self.last,
+                "sender: acked ≤ sent ≤ last",
+            ),
+            (
+                self.oldest <= self.acked.next(),
+                "sender: a row left before it was acknowledged",
+            ),
+            (
+                self.acked < self.next && self.next <= self.last.next(),
+                "sender: acked < next ≤ last + 1",
+            ),
             (self.reach <= self.last, "sender: reach ≤ last"),
-            (self.flights.count() <= config.flights, "sender: too many batches in flight"),
-            (self.flights.iter().all(|f| f.first <= f.last && f.last < self.next), "sender: a flight beyond next"),
-            (self.flights.iter().all(|f| f.first > self.acked), "sender: a flight that was acknowledged"),
+            (
+                self.flights.count() <= config.flights,
+                "sender: too many batches in flight",
+            ),
+            (
+                self.flights.iter().all(|f| f.first <= f.last && f.last < self.next),
+                "sender: a flight beyond next",
+            ),
+            (
+                self.flights.iter().all(|f| f.first > self.acked),
+                "sender: a flight that was acknowledged",
+            ),
             (self.phase == Phase::Drawing || self.session != 0, "sender: no session"),
         ];
-        holds.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, what)| Err(Broken(what)))
+        holds
+            .into_iter()
+            .find(|(holds, _)| !holds)
+            .map_or(Ok(()), |(_, what)| Err(Broken(what)))
     }
 }
 
@@ -427,10 +450,14 @@ impl<B: Body> Sender<B> {
                     return;
                 }
                 match claim {
-                    ReceiverClaim::Welcome { session, high, credit, .. } => {
+                    ReceiverClaim::Welcome {
+                        session, high, credit, ..
+                    } => {
                         self.on_welcome(config, session, high, credit, fx);
                     }
-                    ReceiverClaim::Ack { high, codes, credit, .. } => self.on_ack(config, high, codes, credit, fx),
+                    ReceiverClaim::Ack {
+                        high, codes, credit, ..
+                    } => self.on_ack(config, high, codes, credit, fx),
                     ReceiverClaim::Fenced { .. } => self.become_fenced(FenceReason::Replaced, fx),
                 }
             }
@@ -455,7 +482,10 @@ impl<B: Body> Sender<B> {
             // sides, and both say so.
             let to = high.max(self.oldest.previous());
             if high.next() < self.oldest {
-                fx.report(SenderReport::Missing { from: high.next(), to: self.oldest.previous() });
+                fx.report(SenderReport::Missing {
+                    from: high.next(),
+                    to: self.oldest.previous(),
+                });
             }
             fx.report(SenderReport::Rewound { from: self.acked, to });
             fx.persist(SenderRecord::Rewound { to });
@@ -513,7 +543,12 @@ impl<B: Body> Sender<B> {
             fx.fault(Broken("sender: the store does not hold rows that it reported durable"));
             return;
         }
-        let flight = Flight { first: rows.first, last: rows.last(), asks: !rows.asks.is_empty(), done: false };
+        let flight = Flight {
+            first: rows.first,
+            last: rows.last(),
+            asks: !rows.asks.is_empty(),
+            done: false,
+        };
         #[cfg(seeded_bugs)]
         let flight = super::bugs::flight(config, flight);
         if !self.flights.push(flight) {
@@ -563,7 +598,12 @@ impl<B: Body> Sender<B> {
             self.missed = 0;
         }
         self.see_link(state, fx);
-        fx.notice(config.cloud, Heartbeat { backlog: self.backlog() });
+        fx.notice(
+            config.cloud,
+            Heartbeat {
+                backlog: self.backlog(),
+            },
+        );
         fx.arm(SenderTimer::Heartbeat, Delay::about(config.heartbeat));
     }
 
@@ -644,7 +684,14 @@ impl<B: Body> Sender<B> {
 
     fn greet(&mut self, config: &SenderConfig, fx: &mut Effects<Self>) {
         if let Some(epoch) = self.epoch {
-            fx.claim(config.cloud, SenderClaim::Hello { epoch, session: self.session, oldest: self.oldest });
+            fx.claim(
+                config.cloud,
+                SenderClaim::Hello {
+                    epoch,
+                    session: self.session,
+                    oldest: self.oldest,
+                },
+            );
         }
         self.arm_retry(config, fx);
     }
@@ -657,7 +704,10 @@ impl<B: Body> Sender<B> {
             return;
         }
         if self.next > self.acked.next() {
-            fx.report(SenderReport::Resending { from: self.acked, to: self.next.previous() });
+            fx.report(SenderReport::Resending {
+                from: self.acked,
+                to: self.next.previous(),
+            });
         }
         self.flights.clear();
         self.next = self.acked.next();
@@ -683,7 +733,10 @@ impl<B: Body> Sender<B> {
             self.sent = through;
             fx.persist(SenderRecord::Sent(through));
         }
-        let query = RowsQuery { first: self.next, count };
+        let query = RowsQuery {
+            first: self.next,
+            count,
+        };
         self.fetching = Some(query);
         fx.fetch(query);
     }

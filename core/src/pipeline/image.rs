@@ -36,7 +36,10 @@ impl Image<Pipeline> for PipelineImage {
         self.written = true;
         match record {
             PipelineRecord::Position { partition, next } => {
-                match self.positions.binary_search_by_key(partition, |(partition, _)| *partition) {
+                match self
+                    .positions
+                    .binary_search_by_key(partition, |(partition, _)| *partition)
+                {
                     Ok(at) => {
                         if let Some(slot) = self.positions.get_mut(at) {
                             slot.1 = *next;
@@ -59,7 +62,11 @@ impl Image<Pipeline> for PipelineImage {
             Recovered::Known(houses) => houses,
             Recovered::Fresh | Recovered::Lost => Vec::new(),
         };
-        Recovered::Known(PipelineDurable { positions: self.positions.clone(), houses, sender: *self.outbox.cursors() })
+        Recovered::Known(PipelineDurable {
+            positions: self.positions.clone(),
+            houses,
+            sender: *self.outbox.cursors(),
+        })
     }
 
     fn answer(&self, query: &RowsQuery) -> Rows<Tuple> {

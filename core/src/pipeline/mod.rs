@@ -221,16 +221,22 @@ impl Protocol for Pipeline {
 
     fn recover(config: &PipelineConfig, recovered: Recovered<PipelineDurable>, fx: &mut Effects<Self>) -> Self {
         let (positions, houses, sender) = match recovered {
-            Recovered::Known(durable) => {
-                (durable.positions, Recovered::Known(durable.houses), Recovered::Known(durable.sender))
-            }
+            Recovered::Known(durable) => (
+                durable.positions,
+                Recovered::Known(durable.houses),
+                Recovered::Known(durable.sender),
+            ),
             Recovered::Fresh => (Vec::new(), Recovered::Fresh, Recovered::Fresh),
             Recovered::Lost => (Vec::new(), Recovered::Lost, Recovered::Lost),
         };
         let mut parts = core::mem::take(&mut fx.parts);
         let windows = Windows::recover(&config.windows, houses, &mut parts.windows);
         let sender = Sender::recover(&config.sender, sender, &mut parts.sender);
-        let mut pipeline = Self { positions, windows, sender };
+        let mut pipeline = Self {
+            positions,
+            windows,
+            sender,
+        };
         pipeline.absorb(config, None, &mut parts, fx);
         fx.parts = parts;
         pipeline
@@ -245,23 +251,28 @@ impl Protocol for Pipeline {
                 self.on_taken(config, request, taken, &mut parts, fx);
             }
             Input::Fired(PipelineTimer::Window(timer)) => {
-                self.windows.step(&config.windows, Input::Fired(timer), &mut parts.windows);
+                self.windows
+                    .step(&config.windows, Input::Fired(timer), &mut parts.windows);
             }
             Input::Fired(PipelineTimer::Sender(timer)) => {
                 self.sender.step(&config.sender, Input::Fired(timer), &mut parts.sender);
             }
             Input::Received { from, message } => {
-                self.sender.step(&config.sender, Input::Received { from, message }, &mut parts.sender);
+                self.sender
+                    .step(&config.sender, Input::Received { from, message }, &mut parts.sender);
             }
             Input::Fetched { query, rows } => {
-                self.sender.step(&config.sender, Input::Fetched { query, rows }, &mut parts.sender);
+                self.sender
+                    .step(&config.sender, Input::Fetched { query, rows }, &mut parts.sender);
             }
             Input::Drawn(drawn) => self.sender.step(&config.sender, Input::Drawn(drawn), &mut parts.sender),
             Input::Link { peer, up } => {
-                self.sender.step(&config.sender, Input::Link { peer, up }, &mut parts.sender);
+                self.sender
+                    .step(&config.sender, Input::Link { peer, up }, &mut parts.sender);
             }
             Input::Stalled(stalled) => {
-                self.sender.step(&config.sender, Input::Stalled(stalled), &mut parts.sender);
+                self.sender
+                    .step(&config.sender, Input::Stalled(stalled), &mut parts.sender);
             }
             Input::Paused => {
                 self.windows.step(&config.windows, Input::Paused, &mut parts.windows);
@@ -286,7 +297,10 @@ impl Pipeline {
     /// Where a partition stands; `None` before its first record.
     #[must_use]
     pub fn position(&self, partition: u16) -> Option<u64> {
-        let at = self.positions.binary_search_by_key(&partition, |(partition, _)| *partition).ok()?;
+        let at = self
+            .positions
+            .binary_search_by_key(&partition, |(partition, _)| *partition)
+            .ok()?;
         self.positions.get(at).map(|(_, next)| *next)
     }
 
@@ -322,11 +336,25 @@ impl Pipeline {
         parts: &mut Parts,
         fx: &mut Effects<Self>,
     ) {
-        let Taken { partition, before, after, content } = taken;
-        let slot = self.positions.binary_search_by_key(&partition, |(partition, _)| *partition);
-        let expected = slot.ok().and_then(|at| self.positions.get(at)).map_or(before, |(_, next)| *next);
+        let Taken {
+            partition,
+            before,
+            after,
+            content,
+        } = taken;
+        let slot = self
+            .positions
+            .binary_search_by_key(&partition, |(partition, _)| *partition);
+        let expected = slot
+            .ok()
+            .and_then(|at| self.positions.get(at))
+            .map_or(before, |(_, next)| *next);
         if expected != before || after <= before {
-            fx.report(PipelineReport::Position { request, partition, expected });
+            fx.report(PipelineReport::Position {
+                request,
+                partition,
+                expected,
+            });
             return;
         }
         if let Some(refusal) = self.sender.refusal(&config.sender) {
@@ -346,10 +374,18 @@ impl Pipeline {
             Err(at) => self.positions.insert(at, (partition, after)),
         }
         fx.persist(PipelineRecord::Position { partition, next: after });
-        let put_aside = |why, raw| SetAside { why, partition, position: before, after, reading: None, raw };
+        let put_aside = |why, raw| SetAside {
+            why,
+            partition,
+            position: before,
+            after,
+            reading: None,
+            raw,
+        };
         match content {
             Content::Reading(take) => {
-                self.windows.step(&config.windows, Input::Commanded(request, take), &mut parts.windows);
+                self.windows
+                    .step(&config.windows, Input::Commanded(request, take), &mut parts.windows);
             }
             Content::Unreadable(mut raw) => {
                 raw.truncate(RAW_MAX);
@@ -391,6 +427,8 @@ impl Pipeline {
                 }));
             }
         });
-        fx.absorb(sender, PipelineTimer::Sender, |fx, event| fx.emit(PipelineEvent::Sender(event)));
+        fx.absorb(sender, PipelineTimer::Sender, |fx, event| {
+            fx.emit(PipelineEvent::Sender(event))
+        });
     }
 }

@@ -48,13 +48,23 @@ impl House {
     /// A household that has said nothing yet.
     #[must_use]
     pub const fn new(name: Household) -> Self {
-        Self { name, kept: Vec::new(), closed: Vec::new(), until_ms: i64::MIN }
+        Self {
+            name,
+            kept: Vec::new(),
+            closed: Vec::new(),
+            until_ms: i64::MIN,
+        }
     }
 
     /// Rebuilds it from a store's rows, each sorted.
     #[must_use]
     pub const fn restore(name: Household, kept: Vec<Kept>, closed: Vec<Closed>, until_ms: i64) -> Self {
-        Self { name, kept, closed, until_ms }
+        Self {
+            name,
+            kept,
+            closed,
+            until_ms,
+        }
     }
 
     /// Its name.
@@ -71,7 +81,9 @@ impl House {
 
     /// Windows that end by now can no longer be revised.
     fn horizon_ms(&self, config: &WindowConfig) -> i64 {
-        self.newest_ms().saturating_sub(config.slack_ms).saturating_sub(config.lateness_ms)
+        self.newest_ms()
+            .saturating_sub(config.slack_ms)
+            .saturating_sub(config.lateness_ms)
     }
 
     /// Whether the window at `start_ms` has been closed, or lies where all has been closed.
@@ -93,7 +105,10 @@ impl House {
             return Err(Why::TooLate);
         }
         if let Ok(at) = self.kept.binary_search_by_key(&reading.time_ms, |kept| kept.time_ms) {
-            let same = self.kept.get(at).is_some_and(|kept| kept.power_mw == reading.power_mw && kept.register == reading.register);
+            let same = self
+                .kept
+                .get(at)
+                .is_some_and(|kept| kept.power_mw == reading.power_mw && kept.register == reading.register);
             return Err(if same { Why::Repeated } else { Why::Conflict });
         }
         if self.in_window(config, start_ms).len() >= usize::try_from(config.readings_max).unwrap_or(usize::MAX) {
@@ -104,7 +119,11 @@ impl House {
 
     /// Adds a reading.
     pub(super) fn keep(&mut self, reading: &Reading) {
-        let kept = Kept { time_ms: reading.time_ms, power_mw: reading.power_mw, register: reading.register };
+        let kept = Kept {
+            time_ms: reading.time_ms,
+            power_mw: reading.power_mw,
+            register: reading.register,
+        };
         let at = self.kept.partition_point(|other| other.time_ms < kept.time_ms);
         self.kept.insert(at, kept);
     }
@@ -112,7 +131,10 @@ impl House {
     /// A late reading came for a window that is closed: a new revision leaves at once.
     pub(super) fn revise(&mut self, config: &WindowConfig, start_ms: i64, fx: &mut Effects<Windows>) {
         let revision = match self.closed.binary_search_by_key(&start_ms, |closed| closed.start_ms) {
-            Ok(at) => self.closed.get(at).map_or(1, |closed| closed.revision.saturating_add(1)),
+            Ok(at) => self
+                .closed
+                .get(at)
+                .map_or(1, |closed| closed.revision.saturating_add(1)),
             Err(_) => 1,
         };
         self.settle(config, start_ms, self.until_ms, revision, fx);
@@ -127,7 +149,11 @@ impl House {
             }
             if self.until_ms != i64::MIN && self.until_ms < start_ms {
                 let span = Span::Gap { until_ms: start_ms };
-                let gap = Tuple { household: self.name, start_ms: self.until_ms, span };
+                let gap = Tuple {
+                    household: self.name,
+                    start_ms: self.until_ms,
+                    span,
+                };
                 fx.emit(WindowEvent::Closed(gap));
             }
             self.settle(config, start_ms, end_ms, 0, fx);
@@ -145,9 +171,21 @@ impl House {
     }
 
     /// Writes down and delivers what the window now holds.
-    fn settle(&mut self, config: &WindowConfig, start_ms: i64, until_ms: i64, revision: u32, fx: &mut Effects<Windows>) {
+    fn settle(
+        &mut self,
+        config: &WindowConfig,
+        start_ms: i64,
+        until_ms: i64,
+        revision: u32,
+        fx: &mut Effects<Windows>,
+    ) {
         self.close(start_ms, until_ms, revision);
-        fx.persist(WindowRecord::Closed { household: self.name, start_ms, until_ms, revision });
+        fx.persist(WindowRecord::Closed {
+            household: self.name,
+            start_ms,
+            until_ms,
+            revision,
+        });
         if let Some(tuple) = self.sum_up(config, start_ms, revision) {
             fx.emit(WindowEvent::Closed(tuple));
         } else {
@@ -171,7 +209,9 @@ impl House {
     fn sum_up(&self, config: &WindowConfig, start_ms: i64, revision: u32) -> Option<Tuple> {
         let readings = self.in_window(config, start_ms);
         let span = Span::Window {
-            sum_mw: readings.iter().fold(0, |sum: i64, kept| sum.saturating_add(kept.power_mw)),
+            sum_mw: readings
+                .iter()
+                .fold(0, |sum: i64, kept| sum.saturating_add(kept.power_mw)),
             n: u32::try_from(readings.len()).unwrap_or(u32::MAX),
             min_mw: readings.iter().map(|kept| kept.power_mw).min()?,
             max_mw: readings.iter().map(|kept| kept.power_mw).max()?,
@@ -179,7 +219,11 @@ impl House {
             last_register: readings.iter().rev().find_map(|kept| kept.register),
             revision,
         };
-        Some(Tuple { household: self.name, start_ms, span })
+        Some(Tuple {
+            household: self.name,
+            start_ms,
+            span,
+        })
     }
 
     /// Lets go of windows that can no longer be revised, a few at a time so that few writes are needed.
@@ -190,7 +234,10 @@ impl House {
             return;
         }
         let before_ms = window_start(config, horizon_ms);
-        fx.persist(WindowRecord::Forgotten { household: self.name, before_ms });
+        fx.persist(WindowRecord::Forgotten {
+            household: self.name,
+            before_ms,
+        });
         self.drop_before(before_ms);
     }
 
@@ -204,15 +251,29 @@ impl House {
     /// Its invariants.
     pub(super) fn check(&self, config: &WindowConfig) -> Result<(), Broken> {
         let holds = [
-            (self.kept.is_sorted_by(|a, b| a.time_ms < b.time_ms), "window: readings out of order"),
-            (self.closed.is_sorted_by(|a, b| a.start_ms < b.start_ms), "window: closed windows out of order"),
-            (self.closed.iter().all(|closed| self.is_closed(closed.start_ms)), "window: closed beyond the mark"),
             (
-                self.closed.iter().all(|closed| !self.in_window(config, closed.start_ms).is_empty()),
+                self.kept.is_sorted_by(|a, b| a.time_ms < b.time_ms),
+                "window: readings out of order",
+            ),
+            (
+                self.closed.is_sorted_by(|a, b| a.start_ms < b.start_ms),
+                "window: closed windows out of order",
+            ),
+            (
+                self.closed.iter().all(|closed| self.is_closed(closed.start_ms)),
+                "window: closed beyond the mark",
+            ),
+            (
+                self.closed
+                    .iter()
+                    .all(|closed| !self.in_window(config, closed.start_ms).is_empty()),
                 "window: a closed window lost its readings",
             ),
         ];
-        holds.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, what)| Err(Broken(what)))
+        holds
+            .into_iter()
+            .find(|(holds, _)| !holds)
+            .map_or(Ok(()), |(_, what)| Err(Broken(what)))
     }
 }
 
@@ -244,7 +305,12 @@ impl Image<Windows> for WindowImage {
                     house.keep(reading);
                 }
             }
-            WindowRecord::Closed { household, start_ms, until_ms, revision } => {
+            WindowRecord::Closed {
+                household,
+                start_ms,
+                until_ms,
+                revision,
+            } => {
                 if let Some(house) = self.house(household) {
                     house.close(*start_ms, *until_ms, *revision);
                 }
@@ -258,7 +324,11 @@ impl Image<Windows> for WindowImage {
     }
 
     fn summary(&self) -> Recovered<Vec<House>> {
-        if self.houses.is_empty() { Recovered::Fresh } else { Recovered::Known(self.houses.clone()) }
+        if self.houses.is_empty() {
+            Recovered::Fresh
+        } else {
+            Recovered::Known(self.houses.clone())
+        }
     }
 
     fn answer(&self, query: &Never) -> Never {

@@ -195,7 +195,10 @@ impl Protocol for Windows {
             Recovered::Known(houses) => houses,
             Recovered::Fresh | Recovered::Lost => Vec::new(),
         };
-        Self { idle: alloc::vec![0; houses.len()], houses }
+        Self {
+            idle: alloc::vec![0; houses.len()],
+            houses,
+        }
     }
 
     fn step(&mut self, config: &WindowConfig, input: Input<Self>, fx: &mut Effects<Self>) {
@@ -248,7 +251,10 @@ impl Windows {
         if reading.power_mw.unsigned_abs() > config.power_max_mw.unsigned_abs() {
             return Err(Why::OutOfRange);
         }
-        let at = match self.houses.binary_search_by(|house| house.name().cmp(&reading.household)) {
+        let at = match self
+            .houses
+            .binary_search_by(|house| house.name().cmp(&reading.household))
+        {
             Ok(at) => at,
             Err(_) if self.houses.len() >= usize::try_from(config.households_max).unwrap_or(usize::MAX) => {
                 return Err(Why::NoRoom);
@@ -259,7 +265,10 @@ impl Windows {
                 at
             }
         };
-        self.houses.get(at).map_or(Err(Why::NoRoom), |house| house.judge(config, reading)).map(|()| at)
+        self.houses
+            .get(at)
+            .map_or(Err(Why::NoRoom), |house| house.judge(config, reading))
+            .map(|()| at)
     }
 
     fn count(&mut self, config: &WindowConfig, at: usize, reading: Reading, fx: &mut Effects<Self>) {
@@ -291,13 +300,19 @@ impl Windows {
                 house.close_until(config, i64::MAX, fx);
             }
         }
-        let next = if self.due().any(|_| true) { Ticks(0) } else { config.idle };
+        let next = if self.due().any(|_| true) {
+            Ticks(0)
+        } else {
+            config.idle
+        };
         fx.arm(WindowTimer::Sweep, Delay::exactly(next));
     }
 
     /// Households that have been silent for long and still have an open window.
     fn due(&self) -> impl Iterator<Item = usize> + '_ {
         let silent = self.houses.iter().zip(&self.idle).enumerate();
-        silent.filter(|(_, (house, idle))| **idle >= IDLE_SWEEPS && house.has_open()).map(|(at, _)| at)
+        silent
+            .filter(|(_, (house, idle))| **idle >= IDLE_SWEEPS && house.has_open())
+            .map(|(at, _)| at)
     }
 }

@@ -78,9 +78,12 @@ impl Body for Tuple {
 
     fn first_code(household: &Household) -> Code {
         // FNV-1a: the same on every machine and for ever, and spread well enough over so few codes.
-        let hash = household.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = household
+            .as_bytes()
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         let count = u64::try_from(FIRST_CODES.len()).unwrap_or(1);
         let at = usize::try_from((hash >> 7).checked_rem(count).unwrap_or(0)).unwrap_or(0);
         FIRST_CODES.get(at).map_or(Code(*b"10115"), |code| Code(**code))

@@ -124,7 +124,11 @@ impl<'a> Reader<'a> {
     /// [`WireError::Length`] if it is more.
     pub fn count(&mut self) -> Result<usize, WireError> {
         let count: usize = self.small()?;
-        if count > self.0.len() { Err(WireError::Length) } else { Ok(count) }
+        if count > self.0.len() {
+            Err(WireError::Length)
+        } else {
+            Ok(count)
+        }
     }
 
     /// A number that may be absent.
@@ -162,7 +166,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`WireError::Trailing`] if something does.
     pub const fn end(self) -> Result<(), WireError> {
-        if self.0.is_empty() { Ok(()) } else { Err(WireError::Trailing) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(WireError::Trailing)
+        }
     }
 }
 
@@ -181,7 +189,11 @@ pub fn crc32(bytes: &[u8]) -> u32 {
 const CRC_TABLE: [u32; 256] = crc_table();
 
 // Runs at compile time only; a wrong index or an overflow would not compile.
-#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
 const fn crc_table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut at = 0;
@@ -189,7 +201,11 @@ const fn crc_table() -> [u32; 256] {
         let mut entry = at as u32;
         let mut bit = 0;
         while bit < 8 {
-            entry = if entry & 1 == 1 { (entry >> 1) ^ 0xedb8_8320 } else { entry >> 1 };
+            entry = if entry & 1 == 1 {
+                (entry >> 1) ^ 0xedb8_8320
+            } else {
+                entry >> 1
+            };
             bit += 1;
         }
         table[at] = entry;

@@ -56,11 +56,18 @@ pub fn decode_up(bytes: &[u8]) -> Result<(EdgeName, Uplink<Tuple>), WireError> {
         HEARTBEAT => Uplink::Heartbeat(Heartbeat { backlog: r.number()? }),
         HELLO => {
             let (epoch, session) = (r.number()?, r.number()?);
-            Uplink::Claim(SenderClaim::Hello { epoch, session, oldest: Seq(r.number()?) })
+            Uplink::Claim(SenderClaim::Hello {
+                epoch,
+                session,
+                oldest: Seq(r.number()?),
+            })
         }
         _ => {
             let epoch = r.number()?;
-            Uplink::Claim(SenderClaim::Batch { epoch, rows: read_rows(&mut r)? })
+            Uplink::Claim(SenderClaim::Batch {
+                epoch,
+                rows: read_rows(&mut r)?,
+            })
         }
     };
     r.end()?;
@@ -77,13 +84,23 @@ pub fn encode_down(message: &Downlink<Tuple>, buffer: &mut Vec<u8>) {
     };
     frame(kind, buffer, |w| match message {
         Downlink::Alive(Alive { credit }) => w.number((*credit).into()),
-        Downlink::Claim(ReceiverClaim::Welcome { epoch, session, high, credit }) => {
+        Downlink::Claim(ReceiverClaim::Welcome {
+            epoch,
+            session,
+            high,
+            credit,
+        }) => {
             w.number(*epoch);
             w.number(*session);
             w.number(high.0);
             w.number((*credit).into());
         }
-        Downlink::Claim(ReceiverClaim::Ack { epoch, high, codes, credit }) => {
+        Downlink::Claim(ReceiverClaim::Ack {
+            epoch,
+            high,
+            codes,
+            credit,
+        }) => {
             w.number(*epoch);
             w.number(high.0);
             w.number((*credit).into());
@@ -111,17 +128,30 @@ pub fn decode_down(bytes: &[u8]) -> Result<Downlink<Tuple>, WireError> {
         WELCOME => {
             let (epoch, session) = (r.number()?, r.number()?);
             let high = Seq(r.number()?);
-            Downlink::Claim(ReceiverClaim::Welcome { epoch, session, high, credit: r.small()? })
+            Downlink::Claim(ReceiverClaim::Welcome {
+                epoch,
+                session,
+                high,
+                credit: r.small()?,
+            })
         }
         ACK => {
             let epoch = r.number()?;
             let high = Seq(r.number()?);
             let credit = r.small()?;
             let codes = match r.optional()? {
-                Some(first) => Some(Codes { first: Seq(first), codes: read_codes(&mut r)? }),
+                Some(first) => Some(Codes {
+                    first: Seq(first),
+                    codes: read_codes(&mut r)?,
+                }),
                 None => None,
             };
-            Downlink::Claim(ReceiverClaim::Ack { epoch, high, codes, credit })
+            Downlink::Claim(ReceiverClaim::Ack {
+                epoch,
+                high,
+                codes,
+                credit,
+            })
         }
         FENCED => Downlink::Claim(ReceiverClaim::Fenced { epoch: r.number()? }),
         other => return Err(WireError::Kind(other)),
@@ -153,7 +183,11 @@ fn open(bytes: &[u8]) -> Result<(u8, Reader<'_>), WireError> {
     let kind = head.byte()?;
     let body = head.0.len().checked_sub(4).ok_or(WireError::Truncated)?;
     let (body, checksum) = head.0.split_at_checked(body).ok_or(WireError::Truncated)?;
-    let covered = bytes.len().checked_sub(4).and_then(|end| bytes.get(..end)).ok_or(WireError::Truncated)?;
+    let covered = bytes
+        .len()
+        .checked_sub(4)
+        .and_then(|end| bytes.get(..end))
+        .ok_or(WireError::Truncated)?;
     if crc32(covered).to_be_bytes() != *checksum {
         return Err(WireError::Checksum);
     }
@@ -184,7 +218,9 @@ fn write_rows(w: &mut Writer<'_>, rows: &Rows<Tuple>) {
 
 fn read_rows(r: &mut Reader<'_>) -> Result<Rows<Tuple>, WireError> {
     let first = Seq(r.number()?);
-    let households = (0..r.count()?).map(|_| r.name()).collect::<Result<Vec<Household>, _>>()?;
+    let households = (0..r.count()?)
+        .map(|_| r.name())
+        .collect::<Result<Vec<Household>, _>>()?;
     let at = |r: &mut Reader<'_>| {
         let place: usize = r.small()?;
         households.get(place).copied().ok_or(WireError::Length)
@@ -199,14 +235,26 @@ fn read_rows(r: &mut Reader<'_>) -> Result<Rows<Tuple>, WireError> {
     for _ in 0..count {
         let household = at(r)?;
         start_ms = start_ms.wrapping_add(r.signed()?);
-        bodies.push(Tuple { household, start_ms, span: read_span(r)? });
+        bodies.push(Tuple {
+            household,
+            start_ms,
+            span: read_span(r)?,
+        });
     }
     Ok(Rows { first, bodies, asks })
 }
 
 fn write_span(w: &mut Writer<'_>, span: &Span) {
     match span {
-        Span::Window { sum_mw, n, min_mw, max_mw, first_register, last_register, revision } => {
+        Span::Window {
+            sum_mw,
+            n,
+            min_mw,
+            max_mw,
+            first_register,
+            last_register,
+            revision,
+        } => {
             w.byte(0);
             w.signed(*sum_mw);
             w.number((*n).into());

@@ -55,7 +55,10 @@ impl fmt::Display for WireError {
             Self::Trailing => f.write_str("bytes follow the frame"),
             Self::NotPehra => f.write_str("not a frame of Pehra: another program is talking to this port"),
             Self::Version(theirs) => {
-                write!(f, "the peer speaks version {theirs}, this build speaks {VERSION}: install the same release on both")
+                write!(
+                    f,
+                    "the peer speaks version {theirs}, this build speaks {VERSION}: install the same release on both"
+                )
             }
             Self::Kind(kind) => write!(f, "message kind {kind} is unknown here"),
             Self::Checksum => f.write_str("the checksum does not fit: the frame was damaged on the way"),

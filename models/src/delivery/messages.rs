@@ -76,16 +76,27 @@ pub fn unpack_up(word: u32) -> Uplink<Parcel> {
         1 => {
             let epoch = unpacker.take(4).into();
             let session = unpacker.take(4).into();
-            Uplink::Claim(SenderClaim::Hello { epoch, session, oldest: take_seq(&mut unpacker) })
+            Uplink::Claim(SenderClaim::Hello {
+                epoch,
+                session,
+                oldest: take_seq(&mut unpacker),
+            })
         }
         _ => {
             let epoch = unpacker.take(4).into();
             let first = take_seq(&mut unpacker);
             let asks = take_households(&mut unpacker);
             let count = unpacker.take(2);
-            let bodies =
-                (0..count).map(|_| Parcel { number: unpacker.take(4), household: unpacker.take(1) }).collect();
-            Uplink::Claim(SenderClaim::Batch { epoch, rows: Rows { first, bodies, asks } })
+            let bodies = (0..count)
+                .map(|_| Parcel {
+                    number: unpacker.take(4),
+                    household: unpacker.take(1),
+                })
+                .collect();
+            Uplink::Claim(SenderClaim::Batch {
+                epoch,
+                rows: Rows { first, bodies, asks },
+            })
         }
     }
 }
@@ -98,17 +109,29 @@ pub fn unpack_up(word: u32) -> Uplink<Parcel> {
 pub fn pack_down(message: &Downlink<Parcel>) -> u32 {
     match message {
         Downlink::Alive(Alive { credit }) => Packer::default().put(0, 3).put((*credit).into(), 4).word(),
-        Downlink::Claim(ReceiverClaim::Welcome { epoch, session, high, credit }) => {
+        Downlink::Claim(ReceiverClaim::Welcome {
+            epoch,
+            session,
+            high,
+            credit,
+        }) => {
             let packer = Packer::default().put(1, 3).put(*epoch, 4).put(*session, 4);
             put_seq(packer, *high).put((*credit).into(), 4).word()
         }
-        Downlink::Claim(ReceiverClaim::Ack { epoch, high, codes, credit }) => {
+        Downlink::Claim(ReceiverClaim::Ack {
+            epoch,
+            high,
+            codes,
+            credit,
+        }) => {
             let packer = put_seq(Packer::default().put(2, 3).put(*epoch, 4), *high).put((*credit).into(), 4);
-            codes.as_ref().map_or(packer, |codes| {
-                let households = codes.codes.iter().map(|(household, _)| *household);
-                put_households(put_seq(packer.put(1, 1), codes.first), households)
-            })
-            .word()
+            codes
+                .as_ref()
+                .map_or(packer, |codes| {
+                    let households = codes.codes.iter().map(|(household, _)| *household);
+                    put_households(put_seq(packer.put(1, 1), codes.first), households)
+                })
+                .word()
         }
         Downlink::Claim(ReceiverClaim::Fenced { epoch }) => Packer::default().put(4, 3).put(*epoch, 4).word(),
     }
@@ -120,24 +143,42 @@ pub fn unpack_down(word: u32) -> Downlink<Parcel> {
     let mut unpacker = Unpacker(word);
     let kind = unpacker.take(3);
     if kind == 0 {
-        return Alive { credit: unpacker.take(4).into() }.into();
+        return Alive {
+            credit: unpacker.take(4).into(),
+        }
+        .into();
     }
     let epoch = unpacker.take(4).into();
     Downlink::Claim(match kind {
         1 => {
             let session = unpacker.take(4).into();
             let high = take_seq(&mut unpacker);
-            ReceiverClaim::Welcome { epoch, session, high, credit: unpacker.take(4).into() }
+            ReceiverClaim::Welcome {
+                epoch,
+                session,
+                high,
+                credit: unpacker.take(4).into(),
+            }
         }
         2 => {
             let high = take_seq(&mut unpacker);
             let credit = unpacker.take(4).into();
             let codes = (unpacker.take(1) == 1).then(|| {
                 let first = take_seq(&mut unpacker);
-                let codes = take_households(&mut unpacker).into_iter().map(|household| (household, household));
-                Codes { first, codes: codes.collect() }
+                let codes = take_households(&mut unpacker)
+                    .into_iter()
+                    .map(|household| (household, household));
+                Codes {
+                    first,
+                    codes: codes.collect(),
+                }
             });
-            ReceiverClaim::Ack { epoch, high, codes, credit }
+            ReceiverClaim::Ack {
+                epoch,
+                high,
+                codes,
+                credit,
+            }
         }
         _ => ReceiverClaim::Fenced { epoch },
     })

@@ -64,7 +64,10 @@ impl World {
                 retry_max: Ticks(1),
                 ..SenderConfig::deployed(CLOUD)
             },
-            receiver: ReceiverConfig { credit: 4, ..ReceiverConfig::deployed(EDGE) },
+            receiver: ReceiverConfig {
+                credit: 4,
+                ..ReceiverConfig::deployed(EDGE)
+            },
             parcels,
             households: 1,
             edge_crashes: crashes,
@@ -80,7 +83,14 @@ impl World {
     }
 
     fn parcel(&self, number: u8) -> Parcel {
-        Parcel { number, household: if self.households > 1 && number.is_multiple_of(2) { 1 } else { 0 } }
+        Parcel {
+            number,
+            household: if self.households > 1 && number.is_multiple_of(2) {
+                1
+            } else {
+                0
+            },
+        }
     }
 }
 
@@ -210,7 +220,11 @@ impl State {
 
     /// Whether a parcel has taken effect at the cloud, durably.
     pub fn is_applied(&self, number: u8) -> bool {
-        self.cloud.image.applied().iter().any(|(_, _, parcel)| parcel.number == number)
+        self.cloud
+            .image
+            .applied()
+            .iter()
+            .any(|(_, _, parcel)| parcel.number == number)
     }
 
     /// All parcels are through: applied, acknowledged, and the edge has that on disk.
@@ -239,7 +253,10 @@ impl World {
             (!state.cloud.disk.is_empty(), Action::CloudDurable),
             (state.cloud.unreported > 0, Action::CloudReported),
             (!state.cloud.fetches.is_empty(), Action::CloudFetched),
-            (self.heartbeats && state.edge.is_armed(SenderTimer::Heartbeat), Action::EdgeHeartbeat),
+            (
+                self.heartbeats && state.edge.is_armed(SenderTimer::Heartbeat),
+                Action::EdgeHeartbeat,
+            ),
         ] {
             if possible {
                 actions.push(action);
@@ -289,22 +306,33 @@ impl World {
                 state.edge.feed(&self.sender, command, &mut nonces, &mut edge)
             }
             Action::ToCloud(word) => {
-                let input = Input::Received { from: EDGE, message: unpack_up(word) };
+                let input = Input::Received {
+                    from: EDGE,
+                    message: unpack_up(word),
+                };
                 state.cloud.feed(&self.receiver, input, &mut (), &mut cloud)
             }
             Action::ToEdge(word) => {
-                let input = Input::Received { from: CLOUD, message: unpack_down(word) };
+                let input = Input::Received {
+                    from: CLOUD,
+                    message: unpack_down(word),
+                };
                 state.edge.feed(&self.sender, input, &mut nonces, &mut edge)
             }
             Action::EdgeDurable => state.edge.make_durable(),
             Action::EdgeReported => state.edge.report(&self.sender, &mut nonces, &mut edge),
             Action::EdgeFetched => state.edge.answer(&self.sender, &mut nonces, &mut edge),
             Action::EdgeRetry => {
-                state.edge.feed(&self.sender, Input::Fired(SenderTimer::Retry), &mut nonces, &mut edge)
+                state
+                    .edge
+                    .feed(&self.sender, Input::Fired(SenderTimer::Retry), &mut nonces, &mut edge)
             }
-            Action::EdgeHeartbeat => {
-                state.edge.feed(&self.sender, Input::Fired(SenderTimer::Heartbeat), &mut nonces, &mut edge)
-            }
+            Action::EdgeHeartbeat => state.edge.feed(
+                &self.sender,
+                Input::Fired(SenderTimer::Heartbeat),
+                &mut nonces,
+                &mut edge,
+            ),
             Action::CloudDurable => state.cloud.make_durable(),
             Action::CloudReported => state.cloud.report(&self.receiver, &mut (), &mut cloud),
             Action::CloudFetched => state.cloud.answer(&self.receiver, &mut (), &mut cloud),
@@ -392,7 +420,13 @@ impl Model for World {
             up: Net::default(),
             down: Net::default(),
             nonces,
-            left: [self.edge_crashes, self.cloud_crashes, self.wipes, self.restores, self.renewals],
+            left: [
+                self.edge_crashes,
+                self.cloud_crashes,
+                self.wipes,
+                self.restores,
+                self.renewals,
+            ],
             copy: None,
             calm: false,
             ghosts: Ghosts::default(),
@@ -415,10 +449,13 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("delivery/OS1 acknowledged is durable at the cloud", |_, state: &State| {
-                let acked = small(state.edge.image.cursors().acked);
-                state.ghosts.wiped || state.nonces.drawn > 100 || (1..=acked).all(|number| state.is_applied(number))
-            }),
+            Property::always(
+                "delivery/OS1 acknowledged is durable at the cloud",
+                |_, state: &State| {
+                    let acked = small(state.edge.image.cursors().acked);
+                    state.ghosts.wiped || state.nonces.drawn > 100 || (1..=acked).all(|number| state.is_applied(number))
+                },
+            ),
             Property::always("delivery/OS2 applied at most once", |_, state: &State| {
                 let mut seen = 0u32;
                 state.cloud.image.applied().iter().all(|(_, _, parcel)| {
@@ -428,34 +465,55 @@ impl Model for World {
                     new
                 })
             }),
-            Property::always("delivery/OS3 nothing applied that was not stored at the edge", |_, state: &State| {
-                state.cloud.image.applied().iter().all(|(_, _, parcel)| parcel.number <= state.ghosts.stored)
-            }),
+            Property::always(
+                "delivery/OS3 nothing applied that was not stored at the edge",
+                |_, state: &State| {
+                    state
+                        .cloud
+                        .image
+                        .applied()
+                        .iter()
+                        .all(|(_, _, parcel)| parcel.number <= state.ghosts.stored)
+                },
+            ),
             Property::always("delivery/OS4 flags only rise", |_, state: &State| {
                 let cursors = state.edge.image.cursors();
                 state.ghosts.restored
                     || small(cursors.acked) >= state.ghosts.acked && small(cursors.sent) >= state.ghosts.sent
             }),
-            Property::always("delivery/OS5 a row leaves only after both ends have it", |_, state: &State| {
-                let cursors = state.edge.image.cursors();
-                cursors.oldest.previous() <= cursors.acked
-            }),
+            Property::always(
+                "delivery/OS5 a row leaves only after both ends have it",
+                |_, state: &State| {
+                    let cursors = state.edge.image.cursors();
+                    cursors.oldest.previous() <= cursors.acked
+                },
+            ),
             Property::always("delivery/OS6 in order and without holes", |_, state: &State| {
                 let applied = state.cloud.image.applied();
-                applied.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[1].1 == pair[0].1.next())
+                applied
+                    .windows(2)
+                    .all(|pair| pair[0].0 != pair[1].0 || pair[1].1 == pair[0].1.next())
             }),
-            Property::always("delivery/OS7 flag 2 comes with the code", |world: &World, state: &State| {
-                let acked = small(state.edge.image.cursors().acked);
-                let knows = |h: u8| state.edge.image.codes().iter().any(|(known, _)| *known == h);
-                (1..=acked).all(|number| knows(world.parcel(number).household))
-            }),
-            Property::always("delivery/check invariants of both nodes", |world: &World, state: &State| {
-                state.edge.node.check(&world.sender).is_ok() && state.cloud.node.check(&world.receiver).is_ok()
-            }),
+            Property::always(
+                "delivery/OS7 flag 2 comes with the code",
+                |world: &World, state: &State| {
+                    let acked = small(state.edge.image.cursors().acked);
+                    let knows = |h: u8| state.edge.image.codes().iter().any(|(known, _)| *known == h);
+                    (1..=acked).all(|number| knows(world.parcel(number).household))
+                },
+            ),
+            Property::always(
+                "delivery/check invariants of both nodes",
+                |world: &World, state: &State| {
+                    state.edge.node.check(&world.sender).is_ok() && state.cloud.node.check(&world.receiver).is_ok()
+                },
+            ),
             Property::always("delivery/fenced only if there is a reason", |_, state: &State| {
                 state.ghosts.restored || state.edge.node.state().phase() != Phase::Fenced
             }),
-            Property::sometimes("everything arrives", |world: &World, state: &State| state.is_done(world)),
+            Property::sometimes("everything arrives", |world: &World, state: &State| {
+                state.is_done(world)
+            }),
         ]
     }
 }

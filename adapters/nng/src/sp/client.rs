@@ -76,11 +76,12 @@ impl Requester {
     ///
     /// # Errors
     /// If the certificates cannot be used.
-    pub fn connect(
-        endpoint: &Endpoint,
-        options: Options,
-    ) -> Result<(Self, mpsc::Receiver<LinkEvent>), ConnectError> {
-        let tls = if endpoint.tls { Some(tls::client(endpoint, options.tls.as_ref())?) } else { None };
+    pub fn connect(endpoint: &Endpoint, options: Options) -> Result<(Self, mpsc::Receiver<LinkEvent>), ConnectError> {
+        let tls = if endpoint.tls {
+            Some(tls::client(endpoint, options.tls.as_ref())?)
+        } else {
+            None
+        };
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             counters: Counters::default(),
@@ -89,14 +90,26 @@ impl Requester {
         });
         let (events, links) = mpsc::channel(64);
         let (alive, dropped) = oneshot::channel();
-        let supervisor = Supervisor { endpoint: endpoint.clone(), options, tls, shared: Arc::clone(&shared), events };
+        let supervisor = Supervisor {
+            endpoint: endpoint.clone(),
+            options,
+            tls,
+            shared: Arc::clone(&shared),
+            events,
+        };
         tokio::spawn(async move {
             tokio::select! {
                 () = supervisor.keep_connected() => {}
                 _ = dropped => {}
             }
         });
-        Ok((Self { shared, _alive: Arc::new(alive) }, links))
+        Ok((
+            Self {
+                shared,
+                _alive: Arc::new(alive),
+            },
+            links,
+        ))
     }
 
     /// Sends a request and waits for its reply. It is sent before this function returns its future, so requests leave
@@ -128,7 +141,10 @@ impl Requester {
 
 fn begin(shared: &Shared, body: Bytes) -> Result<(u32, oneshot::Receiver<Bytes>), RequestError> {
     if body.len() > shared.frame_max {
-        return Err(RequestError::TooLarge { bytes: body.len(), limit: shared.frame_max });
+        return Err(RequestError::TooLarge {
+            bytes: body.len(),
+            limit: shared.frame_max,
+        });
     }
     let mut state = shared.lock();
     if state.waiting.len() >= shared.in_flight_max {
@@ -153,7 +169,10 @@ struct Supervisor {
 
 impl Supervisor {
     async fn keep_connected(self) {
-        let mut jitter = self.options.seed.map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
+        let mut jitter = self
+            .options
+            .seed
+            .map_or_else(|| StdRng::from_rng(&mut rand::rng()), StdRng::seed_from_u64);
         let mut bound = self.options.reconnect_min;
         let mut told_down = false;
         loop {
@@ -175,7 +194,10 @@ impl Supervisor {
             }
             if !told_down {
                 told_down = true;
-                self.tell(LinkEvent::Down { why: format!("{}: {ended}", self.endpoint) }).await;
+                self.tell(LinkEvent::Down {
+                    why: format!("{}: {ended}", self.endpoint),
+                })
+                .await;
             }
             tokio::time::sleep(jitter.random_range(Duration::ZERO..=bound)).await;
             bound = bound.saturating_mul(2).min(self.options.reconnect_max);
@@ -187,7 +209,11 @@ impl Supervisor {
         tcp.set_nodelay(true)?;
         let address = tcp.peer_addr()?;
         let mut stream: Box<dyn Stream> = match &self.tls {
-            Some(tls) => Box::new(tls.wrap(tcp).await.map_err(|error| Ended::WrongPeer(format!("TLS: {error}")))?),
+            Some(tls) => Box::new(
+                tls.wrap(tcp)
+                    .await
+                    .map_err(|error| Ended::WrongPeer(format!("TLS: {error}")))?,
+            ),
             None => Box::new(tcp),
         };
         shake_hands(&mut stream, REQUEST, REPLY).await?;
@@ -241,7 +267,9 @@ impl Supervisor {
             if let Err(error) = write_frame(&mut stream, &id.to_be_bytes(), &body).await {
                 return error.into();
             }
-            if bodies.is_empty() && let Err(error) = stream.flush().await {
+            if bodies.is_empty()
+                && let Err(error) = stream.flush().await
+            {
                 return error.into();
             }
         }

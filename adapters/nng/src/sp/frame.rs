@@ -66,7 +66,10 @@ pub(crate) async fn shake_hands(
         }
         [0, b'S', b'P', version, ..] => format!("the peer speaks SP version {version}, expected 0"),
         _ if seen.is_ascii() => {
-            format!("the peer is no NNG socket, it says {:?}: is this the right port?", String::from_utf8_lossy(&seen))
+            format!(
+                "the peer is no NNG socket, it says {:?}: is this the right port?",
+                String::from_utf8_lossy(&seen)
+            )
         }
         _ => format!("the peer is no NNG socket, it begins with {seen:02x?}: is one side using TLS and the other not?"),
     }))
@@ -87,9 +90,14 @@ pub(crate) async fn read_frame(
     let length = buffer.get_u64();
     // Room for the stack besides the body.
     let limit = frame_max.saturating_add(4 * STACK_MAX);
-    let length = usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(|| {
-        Ended::Refused(format!("the peer announced a frame of {length} bytes, the limit is {frame_max}"))
-    })?;
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= limit)
+        .ok_or_else(|| {
+            Ended::Refused(format!(
+                "the peer announced a frame of {length} bytes, the limit is {frame_max}"
+            ))
+        })?;
     fill(stream, buffer, length).await?;
     Ok(buffer.split_to(length).freeze())
 }

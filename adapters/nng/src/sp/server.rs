@@ -31,10 +31,17 @@ impl Listener {
     /// # Errors
     /// If the port is taken, or the certificates cannot be used.
     pub async fn bind(endpoint: &Endpoint, options: Options) -> Result<Self, ListenError> {
-        let tls = if endpoint.tls { Some(tls::server(endpoint, options.tls.as_ref())?) } else { None };
-        let socket =
-            TcpListener::bind(endpoint.address()).await.map_err(|error| ListenError::bind(endpoint, &error))?;
-        let address = socket.local_addr().map_err(|error| ListenError::bind(endpoint, &error))?;
+        let tls = if endpoint.tls {
+            Some(tls::server(endpoint, options.tls.as_ref())?)
+        } else {
+            None
+        };
+        let socket = TcpListener::bind(endpoint.address())
+            .await
+            .map_err(|error| ListenError::bind(endpoint, &error))?;
+        let address = socket
+            .local_addr()
+            .map_err(|error| ListenError::bind(endpoint, &error))?;
         // One mailbox for all connections: when its reader is slow, their sockets fill up and the peers wait.
         let (mailbox, incoming) = mpsc::channel(options.in_flight_max.max(1));
         let counters = Arc::new(Counters::default());
@@ -47,7 +54,12 @@ impl Listener {
             connections: AtomicU64::new(0),
         });
         let acceptor = tokio::spawn(server.accept(socket));
-        Ok(Self { address, incoming, counters, acceptor })
+        Ok(Self {
+            address,
+            incoming,
+            counters,
+            acceptor,
+        })
     }
 
     /// Where it listens, with the port that was chosen if it was 0.
@@ -89,7 +101,9 @@ impl Server {
         let mut serving = tokio::task::JoinSet::new();
         loop {
             while serving.try_join_next().is_some() {}
-            let Ok(room) = Arc::clone(&self.rooms).acquire_owned().await else { return };
+            let Ok(room) = Arc::clone(&self.rooms).acquire_owned().await else {
+                return;
+            };
             let (stream, address) = match socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -123,7 +137,10 @@ impl Server {
             tcp.set_nodelay(true)?;
             let (mut stream, identity): (Box<dyn Stream>, _) = match &self.tls {
                 Some(tls) => {
-                    let stream = tls.wrap(tcp).await.map_err(|error| Ended::WrongPeer(format!("TLS: {error}")))?;
+                    let stream = tls
+                        .wrap(tcp)
+                        .await
+                        .map_err(|error| Ended::WrongPeer(format!("TLS: {error}")))?;
                     let identity = tls::identity(&stream);
                     (Box::new(stream), identity)
                 }
@@ -139,7 +156,11 @@ impl Server {
         };
         Counters::add(&self.counters.connections);
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let peer = Peer { connection, address, identity };
+        let peer = Peer {
+            connection,
+            address,
+            identity,
+        };
         let (reader, writer) = tokio::io::split(stream);
         let (replies, outbox) = mpsc::unbounded_channel();
         tokio::select! {
@@ -169,8 +190,21 @@ impl Server {
                 Ok(parts) => parts,
                 Err(ended) => return ended,
             };
-            let answer = Answer { header, replies: Some(replies.clone()), permit: Some(permit) };
-            if self.mailbox.send(Incoming { peer: peer.clone(), body, answer }).await.is_err() {
+            let answer = Answer {
+                header,
+                replies: Some(replies.clone()),
+                permit: Some(permit),
+            };
+            if self
+                .mailbox
+                .send(Incoming {
+                    peer: peer.clone(),
+                    body,
+                    answer,
+                })
+                .await
+                .is_err()
+            {
                 return Ended::Gone("the listener was closed".into());
             }
         }
@@ -183,7 +217,9 @@ impl Server {
             if let Err(error) = write_frame(&mut stream, &header, &body).await {
                 return error.into();
             }
-            if replies.is_empty() && let Err(error) = stream.flush().await {
+            if replies.is_empty()
+                && let Err(error) = stream.flush().await
+            {
                 return error.into();
             }
         }

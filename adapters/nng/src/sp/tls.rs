@@ -47,7 +47,9 @@ pub(crate) fn identity(stream: &server::TlsStream<TcpStream>) -> Option<String> 
 /// Finds the common name (object identifier 2.5.4.3) of the subject, the last one in the certificate.
 fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     let bytes = certificate.as_ref();
-    let at = bytes.windows(5).rposition(|five| five == [0x06, 0x03, 0x55, 0x04, 0x03])?;
+    let at = bytes
+        .windows(5)
+        .rposition(|five| five == [0x06, 0x03, 0x55, 0x04, 0x03])?;
     let value = bytes.get(at + 5..)?;
     let length = usize::from(*value.get(1).filter(|length| **length < 0x80)?);
     String::from_utf8(value.get(2..2 + length)?.to_vec()).ok()
@@ -59,13 +61,16 @@ pub(crate) fn client(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Client, C
         let roots = roots(tls.ca.as_deref().ok_or("a CA is needed to know the peer")?)?;
         let config = ClientConfig::builder().with_root_certificates(roots);
         let config = match (&tls.cert, &tls.key) {
-            (Some(cert), Some(key)) => {
-                config.with_client_auth_cert(chain(cert)?, read_key(key)?).map_err(|error| error.to_string())?
-            }
+            (Some(cert), Some(key)) => config
+                .with_client_auth_cert(chain(cert)?, read_key(key)?)
+                .map_err(|error| error.to_string())?,
             _ => config.with_no_client_auth(),
         };
         let name = ServerName::try_from(endpoint.server_name().to_owned()).map_err(|error| error.to_string())?;
-        Ok(Client { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Client {
+            connector: TlsConnector::from(Arc::new(config)),
+            name,
+        })
     };
     build().map_err(|problem| ConnectError(format!("TLS for {endpoint}: {problem}")))
 }
@@ -83,8 +88,12 @@ pub(crate) fn server(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Server, L
             }
             None => ServerConfig::builder().with_no_client_auth(),
         };
-        let config = config.with_single_cert(chain(cert)?, read_key(key)?).map_err(|error| error.to_string())?;
-        Ok(Server { acceptor: TlsAcceptor::from(Arc::new(config)) })
+        let config = config
+            .with_single_cert(chain(cert)?, read_key(key)?)
+            .map_err(|error| error.to_string())?;
+        Ok(Server {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        })
     };
     build().map_err(|problem| ListenError(format!("TLS for {endpoint}: {problem}")))
 }
@@ -92,14 +101,19 @@ pub(crate) fn server(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Server, L
 fn roots(path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in chain(&path.to_path_buf())? {
-        roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(roots)
 }
 
 fn chain(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
     let say = |error: tokio_rustls::rustls::pki_types::pem::Error| format!("{}: {error}", path.display());
-    CertificateDer::pem_file_iter(path).map_err(say)?.collect::<Result<_, _>>().map_err(say)
+    CertificateDer::pem_file_iter(path)
+        .map_err(say)?
+        .collect::<Result<_, _>>()
+        .map_err(say)
 }
 
 fn read_key(path: &PathBuf) -> Result<PrivateKeyDer<'static>, String> {
