@@ -496,3 +496,25 @@ pub fn list_set_aside(path: &Path) -> Result<Vec<ListedAside>, StoreError> {
     };
     list(&look(path)?).map_err(failed("listing what was set aside"))
 }
+
+fn count(path: &Path, doing: &str, sql: &str) -> Result<u64, StoreError> {
+    let count: i64 = look(path)?.query_row(sql, [], |row| row.get(0)).map_err(failed(doing))?;
+    Ok(count.cast_unsigned())
+}
+
+/// Positions of all partitions, added up: the records taken so far, if every partition began at 0.
+///
+/// # Errors
+/// If the database cannot be read.
+pub fn records_taken(path: &Path) -> Result<u64, StoreError> {
+    count(path, "reading positions", "SELECT coalesce(sum(next), 0) FROM positions")
+}
+
+/// Windows closed so far, each counted once whatever its revisions, as far as their rows are still kept.
+///
+/// # Errors
+/// If the database cannot be read.
+pub fn windows_closed(path: &Path) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM (SELECT DISTINCT household, start_ms FROM outbox WHERE n IS NOT NULL)";
+    count(path, "counting windows", sql)
+}

@@ -10,5 +10,5 @@ mod reserve;
 mod schema;
 
 pub use cloud::{CloudStore, names_of_edges, read_windows};
-pub use edge::{Backlog, EdgeStore, ListedAside, backlog, list_set_aside};
+pub use edge::{Backlog, EdgeStore, ListedAside, backlog, list_set_aside, records_taken, windows_closed};
 pub use reserve::Reserve;

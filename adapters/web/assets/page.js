@@ -9,8 +9,8 @@ const PLACES = {
   RP: [1, 5], BW: [2, 5], BY: [3, 5],
   SL: [1, 6],
 };
-const LINKS = { up: "up", suspect: "not heard for a moment", down: "down", silent: "never heard" };
-const TREND = 240; // points: two minutes at two a second
+const LINKS = { up: "up", suspect: "suspect", down: "down", silent: "never heard" };
+const TREND = 240; // points at most; beyond, every other one is dropped and the distance doubled
 const QUIET_MS = 35_000; // the server speaks every ten seconds at least
 const RETRY_MS = 3_000;
 
@@ -53,6 +53,8 @@ let arrived = 0; // when it came, on this page's clock
 let heard = performance.now(); // when the server last said anything
 let source = null;
 const trend = [];
+let stride = 1; // snapshots for one point of the trend
+let taken = 0;
 
 function line(state, text) {
   el("line").dataset.state = state;
@@ -87,7 +89,6 @@ function drawMap(states) {
     const here = state.windows > 0;
     const share = high > low ? (state.mean_mw - low) / (high - low) : 0.5;
     tile.classList.toggle("known", here);
-    tile.classList.toggle("strong", here && share > 0.45);
     tile.style.backgroundColor = here ? `color-mix(in oklab, var(--high) ${(share * 100).toFixed(1)}%, var(--low))` : "";
     say(tile.lastChild, here ? whole(state.mean_mw / 1e3) : "–");
     const label = here ? `${watts(state.mean_mw)} per household, ${whole(state.households)} households` : "no household yet";
@@ -170,8 +171,14 @@ function drawAges() {
 }
 
 function drawTrend(mean) {
-  trend.push(mean);
-  if (trend.length > TREND) trend.shift();
+  // The last point is always the newest snapshot; it is moved on until its stride is full.
+  if (taken++ % stride === 0) trend.push(mean);
+  else trend[trend.length - 1] = mean;
+  if (trend.length > TREND) {
+    trend.splice(0, trend.length, ...trend.filter((_, index) => index % 2 === 0));
+    stride *= 2;
+    taken = 1;
+  }
   if (trend.length < 2) return;
   const [low, high] = [Math.min(...trend), Math.max(...trend)];
   const span = Math.max(high - low, Math.abs(high) * 0.002, 1);

@@ -1,0 +1,54 @@
+//! The operator's tool.
+
+mod aside;
+mod demo;
+mod prepare;
+mod simulate;
+mod stream;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Pehra: household power readings from Kafka through an edge to the cloud, with nothing lost.
+///
+/// Examples:
+///   pehra demo                             watch it happen; Ctrl-C ends it
+///   pehra demo --seconds 30 --chaos        kill edge and cloud all the time, and count at the end
+///   pehra simulate --kafka localhost:9092  only the households
+///   pehra set-aside --database edge.db     what the edge could not count, and why
+///   pehra explore delivery                 the checked model, in a browser
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one terminal: Kafka, edge, cloud, page
+    Demo(demo::Args),
+    /// Stream household readings to Kafka
+    Simulate(simulate::Args),
+    /// Turn raw GEM House CSV into the format that --households reads
+    Prepare(prepare::Args),
+    /// List what an edge has set aside: repeated, late, unreadable readings
+    SetAside(aside::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Prepare(args) => prepare::run(&args),
+        Command::SetAside(args) => aside::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(problem) => {
+            eprintln!("pehra: {problem}");
+            ExitCode::from(1)
+        }
+    }
+}
