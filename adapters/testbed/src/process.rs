@@ -1,0 +1,99 @@
+//! A child process that ends with its owner.
+
+use std::io;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A running process; killed when dropped.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    /// Starts `command`. A program that is not there panics with `install`, the line that brings it.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(command: &mut Command, install: &str) -> Self {
+        match command.spawn() {
+            Ok(child) => Self(child),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                panic!("{:?} is not installed, and this test needs it. Install it with: {install}", command.get_program())
+            }
+            Err(error) => panic!("cannot start {:?}: {error}", command.get_program()),
+        }
+    }
+
+    /// The process itself.
+    pub const fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Sends it a signal; gone already is as good as signalled.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Whether it is still running.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill9(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Asks it to end, waits, and kills it if that takes longer than `patience`. Whether it ended by itself.
+    pub fn stop(&mut self, patience: Duration) -> bool {
+        self.signal(Signal::TERM);
+        let until = Instant::now() + patience;
+        while Instant::now() < until {
+            if !self.is_running() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kill9();
+        false
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+/// Asks `ready` every 20 ms until it is true.
+///
+/// # Panics
+/// After `patience`, with `what` was waited for.
+pub fn wait_until(what: &str, patience: Duration, mut ready: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
+    while !ready() {
+        assert!(Instant::now() < until, "waited {patience:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A TCP port that was free a moment ago.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
