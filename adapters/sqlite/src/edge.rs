@@ -498,7 +498,9 @@ pub fn list_set_aside(path: &Path) -> Result<Vec<ListedAside>, StoreError> {
 }
 
 fn count(path: &Path, doing: &str, sql: &str) -> Result<u64, StoreError> {
-    let count: i64 = look(path)?.query_row(sql, [], |row| row.get(0)).map_err(failed(doing))?;
+    let count: i64 = look(path)?
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(failed(doing))?;
     Ok(count.cast_unsigned())
 }
 
@@ -507,7 +509,11 @@ fn count(path: &Path, doing: &str, sql: &str) -> Result<u64, StoreError> {
 /// # Errors
 /// If the database cannot be read.
 pub fn records_taken(path: &Path) -> Result<u64, StoreError> {
-    count(path, "reading positions", "SELECT coalesce(sum(next), 0) FROM positions")
+    count(
+        path,
+        "reading positions",
+        "SELECT coalesce(sum(next), 0) FROM positions",
+    )
 }
 
 /// Windows closed so far, each counted once whatever its revisions, as far as their rows are still kept.

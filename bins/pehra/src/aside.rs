@@ -32,7 +32,10 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         } else {
             match &item.reading {
                 Some((household, time_ms, power_mw)) => {
-                    println!("{:<12} {partition}@{position:<10} {household} at {time_ms} ms: {power_mw} mW", item.why);
+                    println!(
+                        "{:<12} {partition}@{position:<10} {household} at {time_ms} ms: {power_mw} mW",
+                        item.why
+                    );
                 }
                 None => println!("{:<12} {partition}@{position:<10} {raw:?}", item.why),
             }

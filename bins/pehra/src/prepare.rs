@@ -27,13 +27,16 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, String> {
     let time = |text: &Option<String>, without: i64| match text {
         None => Ok(without),
-        Some(text) => clock::parse_date(text)
-            .ok_or_else(|| format!("{text:?} is no time: expected YYYY-MM-DD HH:MM:SS, in UTC")),
+        Some(text) => {
+            clock::parse_date(text).ok_or_else(|| format!("{text:?} is no time: expected YYYY-MM-DD HH:MM:SS, in UTC"))
+        }
     };
     let range = time(&args.from, i64::MIN)?..time(&args.until, i64::MAX)?;
     std::fs::create_dir_all(&args.to).map_err(|error| format!("cannot make {}: {error}", args.to.display()))?;
     for file in &args.files {
-        let name = file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?;
+        let name = file
+            .file_name()
+            .ok_or_else(|| format!("{} is no file", file.display()))?;
         let to = args.to.join(name);
         let done = prepare::prepare(file, &to, Some(range.clone())).map_err(|error| error.to_string())?;
         println!("{}: {} of {} readings", to.display(), done.written, done.read);

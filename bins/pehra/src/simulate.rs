@@ -62,7 +62,9 @@ async fn stream(args: Args, cluster: Cluster) -> Result<ExitCode, String> {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
-    let end = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let end = args
+        .seconds
+        .map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut deliveries = tokio::task::JoinSet::new();
     let (mut sent, mut failed) = (0_u64, 0_u64);
     let interrupt = tokio::signal::ctrl_c();
@@ -92,5 +94,9 @@ async fn stream(args: Args, cluster: Cluster) -> Result<ExitCode, String> {
     }
     bar.finish_and_clear();
     println!("{sent} readings sent, {failed} failed");
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use pehra_households::Sent;
 use pehra_households::gem::{self, Merged};
 use pehra_households::generate::{Config, Generator};
-use pehra_households::Sent;
 
 /// Where readings come from.
 pub enum Origin {
@@ -48,7 +48,11 @@ pub struct Pace {
 
 impl Pace {
     pub fn new(speed: f64) -> Self {
-        Self { speed, began: Instant::now(), first_ms: None }
+        Self {
+            speed,
+            began: Instant::now(),
+            first_ms: None,
+        }
     }
 
     /// How long to wait until something that is sent at `now_ms` of simulated time is due.

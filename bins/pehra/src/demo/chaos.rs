@@ -9,11 +9,13 @@ use rand::{RngExt, SeedableRng};
 use rustix::process::Signal;
 use tokio::sync::watch;
 
-use super::child::Child;
 use super::parts::Parts;
 
 /// Between a commit and what rests on it.
 const STOP: &str = "between-persist-and-send";
+
+/// How long to wait for a process to come by the stop.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was killed, and how.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,31 +61,65 @@ pub async fn run(parts: Arc<Parts>, seed: u64, mut stopping: watch::Receiver<boo
 
 /// Kills one of the two while rows wait, and starts it again. Says whether it stood at the stop, and how many waited.
 fn kill_one(parts: &Parts, of_edge: bool, at_stop: bool) -> Result<(bool, u64), String> {
-    let child = if of_edge { &parts.edge } else { &parts.cloud };
-    wait_for_backlog(parts, None)?;
-    let stopped = at_stop && child.stop_at(STOP, Duration::from_millis(500));
-    if !stopped {
+    let outcome = if of_edge {
+        kill_edge(parts, at_stop)
+    } else {
+        kill_cloud(parts, at_stop)
+    };
+    parts.cloud.signal(Signal::CONT);
+    let outcome = outcome?;
+    let victim = if of_edge { &parts.edge } else { &parts.cloud };
+    victim.restart()?;
+    Ok(outcome)
+}
+
+fn kill_edge(parts: &Parts, at_stop: bool) -> Result<(bool, u64), String> {
+    if !at_stop {
         // Standing still, it cannot work the backlog off between our look and the kill.
-        child.signal(Signal::STOP);
+        parts.edge.signal(Signal::STOP);
+        let backlog = waiting(parts.backlog()?);
+        if backlog > 0 {
+            parts.edge.kill9();
+            return Ok((false, backlog));
+        }
+        parts.edge.signal(Signal::CONT);
     }
-    wait_for_backlog(parts, (!stopped).then_some(child))?;
-    child.kill9();
+    // The stop may be met at any commit, and while the cloud answers that could be the one that clears the backlog.
+    parts.cloud.signal(Signal::STOP);
+    wait_for_backlog(parts)?;
+    let stopped = at_stop && parts.edge.stop_at(STOP, PATIENCE);
+    if !stopped {
+        parts.edge.signal(Signal::STOP);
+    }
     let backlog = waiting(parts.backlog()?);
-    child.restart()?;
+    parts.edge.kill9();
     Ok((stopped, backlog))
 }
 
-/// Waits until rows wait. A child that stands still without any is let go for a moment.
-fn wait_for_backlog(parts: &Parts, standing: Option<&Child>) -> Result<(), String> {
-    let patience = Instant::now() + Duration::from_millis(400);
-    while waiting(parts.backlog()?) == 0 && Instant::now() < patience {
-        if let Some(child) = standing {
-            child.signal(Signal::CONT);
+fn kill_cloud(parts: &Parts, at_stop: bool) -> Result<(bool, u64), String> {
+    // At the stop it has just made rows durable that nobody has been told of: those wait.
+    let stopped = at_stop && parts.cloud.stop_at(STOP, PATIENCE);
+    if !stopped {
+        parts.cloud.signal(Signal::STOP);
+    }
+    wait_for_backlog(parts)?;
+    let backlog = waiting(parts.backlog()?);
+    parts.cloud.kill9();
+    Ok((stopped, backlog))
+}
+
+/// Waits until rows wait at the edge, though not for ever: the source may have nothing more to say. Looks twice, since
+/// an acknowledgement that had already arrived may still be on its way to the disk.
+fn wait_for_backlog(parts: &Parts) -> Result<(), String> {
+    let patience = Instant::now() + Duration::from_secs(3);
+    let mut seen = false;
+    while Instant::now() < patience {
+        let now = waiting(parts.backlog()?) > 0;
+        if seen && now {
+            break;
         }
-        std::thread::sleep(Duration::from_millis(3));
-        if let Some(child) = standing {
-            child.signal(Signal::STOP);
-        }
+        seen = now;
+        std::thread::sleep(Duration::from_millis(if now { 10 } else { 3 }));
     }
     Ok(())
 }

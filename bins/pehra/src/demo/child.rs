@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -61,11 +61,6 @@ impl Child {
         self.resent.load(Ordering::Relaxed)
     }
 
-    /// Its log.
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
-
     /// Starts it (again).
     pub fn restart(&self) -> Result<(), String> {
         let doing = |error: std::io::Error| format!("cannot start {}: {error}", self.program.display());
@@ -87,12 +82,20 @@ impl Child {
             });
         }
         if let Some(errors) = process.stderr.take() {
-            let log = File::options().create(true).append(true).open(&self.log).map_err(doing)?;
+            let log = File::options()
+                .create(true)
+                .append(true)
+                .open(&self.log)
+                .map_err(doing)?;
             let resent = Arc::clone(&self.resent);
             std::thread::spawn(move || copy_log(BufReader::new(errors), log, &resent));
         }
         let control = process.stdin.take();
-        *self.lock() = Some(Running { process, control, stopped });
+        *self.lock() = Some(Running {
+            process,
+            control,
+            stopped,
+        });
         Ok(())
     }
 
@@ -110,7 +113,10 @@ impl Child {
     pub fn stop_at(&self, stop: &str, patience: Duration) -> bool {
         let mut running = self.lock();
         let Some(running) = running.as_mut() else { return false };
-        let armed = running.control.as_mut().is_some_and(|control| writeln!(control, "stop {stop}").is_ok());
+        let armed = running
+            .control
+            .as_mut()
+            .is_some_and(|control| writeln!(control, "stop {stop}").is_ok());
         armed && running.stopped.recv_timeout(patience).is_ok()
     }
 
@@ -127,7 +133,11 @@ impl Child {
     pub fn exit(&self) -> Option<String> {
         let mut running = self.lock();
         let status = running.as_mut()?.process.try_wait().ok()??;
-        Some(format!("{} ended by itself: {status}; see {}", self.name, self.log.display()))
+        Some(format!(
+            "{} ended by itself: {status}; see {}",
+            self.name,
+            self.log.display()
+        ))
     }
 
     /// Asks it to end, and waits; kills it if that takes too long.

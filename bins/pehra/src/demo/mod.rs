@@ -106,14 +106,24 @@ async fn demo(args: Args) -> Result<ExitCode, String> {
     let origin = Origin::new(args.households.as_deref(), seed, args.count)?;
     let shared = Arc::new(Shared::default());
     let (stop, stopping) = watch::channel(false);
-    let chaos = args.chaos.then(|| tokio::spawn(chaos::run(Arc::clone(&parts), seed, stopping.clone())));
-    let producing = tokio::spawn(produce(args.clone(), Arc::clone(&parts), origin, Arc::clone(&shared), stopping.clone()));
+    let chaos = args
+        .chaos
+        .then(|| tokio::spawn(chaos::run(Arc::clone(&parts), seed, stopping.clone())));
+    let producing = tokio::spawn(produce(
+        args.clone(),
+        Arc::clone(&parts),
+        origin,
+        Arc::clone(&shared),
+        stopping.clone(),
+    ));
 
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
-    let end = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let end = args
+        .seconds
+        .map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut tick = tokio::time::interval(Duration::from_millis(250));
     let interrupt = tokio::signal::ctrl_c();
     tokio::pin!(interrupt);
@@ -133,7 +143,10 @@ async fn demo(args: Args) -> Result<ExitCode, String> {
     };
     let ledger = producing.await.map_err(|error| error.to_string())??;
 
-    say(&args, "draining: waiting until everything sent is at the cloud (Ctrl-C again: do not wait)");
+    say(
+        &args,
+        "draining: waiting until everything sent is at the cloud (Ctrl-C again: do not wait)",
+    );
     let began = Instant::now();
     let again = tokio::signal::ctrl_c();
     tokio::pin!(again);
@@ -168,7 +181,10 @@ async fn demo(args: Args) -> Result<ExitCode, String> {
         eprintln!("pehra demo: {line}");
     }
     if !trouble.is_empty() {
-        eprintln!("pehra demo: databases and logs are in {}; the seed was {seed}", parts.keep().display());
+        eprintln!(
+            "pehra demo: databases and logs are in {}; the seed was {seed}",
+            parts.keep().display()
+        );
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::SUCCESS)
@@ -231,18 +247,29 @@ async fn produce(
         if *stopping.borrow() {
             break;
         }
-        let Sent { household, payload, now_ms, .. } = &next;
-        let delivery =
-            producer.send(&parts.topic, household, payload, *now_ms).await.map_err(|error| error.to_string())?;
+        let Sent {
+            household,
+            payload,
+            now_ms,
+            ..
+        } = &next;
+        let delivery = producer
+            .send(&parts.topic, household, payload, *now_ms)
+            .await
+            .map_err(|error| error.to_string())?;
         deliveries.spawn(delivery.wait());
         ledger.record(&next);
         shared.sent.fetch_add(1, Ordering::Relaxed);
         while let Some(done) = deliveries.try_join_next() {
-            shared.undelivered.fetch_add(u64::from(!matches!(done, Ok(Ok(())))), Ordering::Relaxed);
+            shared
+                .undelivered
+                .fetch_add(u64::from(!matches!(done, Ok(Ok(())))), Ordering::Relaxed);
         }
     }
     while let Some(done) = deliveries.join_next().await {
-        shared.undelivered.fetch_add(u64::from(!matches!(done, Ok(Ok(())))), Ordering::Relaxed);
+        shared
+            .undelivered
+            .fetch_add(u64::from(!matches!(done, Ok(Ok(())))), Ordering::Relaxed);
     }
     Ok(ledger)
 }

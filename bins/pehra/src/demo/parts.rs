@@ -59,18 +59,26 @@ impl Parts {
     pub async fn start(args: &Args) -> Result<Self, String> {
         let (folder, temporary) = match &args.keep {
             Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
                 (folder.clone(), None)
             }
             None => {
-                let folder = tempfile::Builder::new().prefix("pehra-demo-").tempdir().map_err(|error| error.to_string())?;
+                let folder = tempfile::Builder::new()
+                    .prefix("pehra-demo-")
+                    .tempdir()
+                    .map_err(|error| error.to_string())?;
                 (folder.path().to_owned(), Some(folder))
             }
         };
         let (cluster, topic, embedded) = kafka(args).await?;
         let store = cloud_store(args, &folder)?;
         let [heartbeat, data] = [free_port()?, free_port()?];
-        let page_port = if TcpListener::bind(("127.0.0.1", args.page_port)).is_ok() { args.page_port } else { free_port()? };
+        let page_port = if TcpListener::bind(("127.0.0.1", args.page_port)).is_ok() {
+            args.page_port
+        } else {
+            free_port()?
+        };
         let database = folder.join("edge.db");
         let text = |path: &Path| path.display().to_string();
         let mut cloud = vec![
@@ -119,11 +127,16 @@ impl Parts {
     /// What runs, for a person.
     pub fn describe(&self) -> Vec<String> {
         let kafka = match &self.embedded {
-            Some(_) => format!("Kafka    embedded (librdkafka's mock cluster) at {}", self.cluster.brokers),
+            Some(_) => format!(
+                "Kafka    embedded (librdkafka's mock cluster) at {}",
+                self.cluster.brokers
+            ),
             None => format!("Kafka    {} topic {}", self.cluster.brokers, self.topic),
         };
         let store = match &self.store {
-            CloudStore::Redis { url, _own: Some(_) } => format!("store    redis-server of our own at {url}, appendfsync always"),
+            CloudStore::Redis { url, _own: Some(_) } => {
+                format!("store    redis-server of our own at {url}, appendfsync always")
+            }
             CloudStore::Redis { url, .. } => format!("store    {url}"),
             CloudStore::Sqlite(path) => format!(
                 "store    SQLite at {} (no redis-server here; with one the cloud keeps everything in Redis)",
@@ -224,20 +237,41 @@ async fn kafka(args: &Args) -> Result<(Cluster, String, Option<EmbeddedKafka>), 
 
 fn cloud_store(args: &Args, folder: &Path) -> Result<CloudStore, String> {
     if let Some(url) = &args.redis {
-        return Ok(CloudStore::Redis { url: url.clone(), _own: None });
+        return Ok(CloudStore::Redis {
+            url: url.clone(),
+            _own: None,
+        });
     }
     if args.no_redis {
         return Ok(CloudStore::Sqlite(folder.join("cloud.db")));
     }
     let port = free_port()?;
     let started = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", &folder.display().to_string()])
-        .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            &folder.display().to_string(),
+        ])
+        .args([
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--save",
+            "",
+            "--daemonize",
+            "no",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    let Ok(process) = started else { return Ok(CloudStore::Sqlite(folder.join("cloud.db"))) };
+    let Ok(process) = started else {
+        return Ok(CloudStore::Sqlite(folder.join("cloud.db")));
+    };
     let own = OwnRedis(Mutex::new(process));
     let patience = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -246,7 +280,10 @@ fn cloud_store(args: &Args, folder: &Path) -> Result<CloudStore, String> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(CloudStore::Redis { url: format!("redis://127.0.0.1:{port}"), _own: Some(own) })
+    Ok(CloudStore::Redis {
+        url: format!("redis://127.0.0.1:{port}"),
+        _own: Some(own),
+    })
 }
 
 /// A program that lies beside this one.
@@ -256,11 +293,17 @@ fn beside(name: &str) -> Result<PathBuf, String> {
     if path.exists() {
         Ok(path)
     } else {
-        Err(format!("{} is not there: build it with `cargo build -p {name}`, or use ./run demo", path.display()))
+        Err(format!(
+            "{} is not there: build it with `cargo build -p {name}`, or use ./run demo",
+            path.display()
+        ))
     }
 }
 
 fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no free port: {error}"))?;
-    listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
+    listener
+        .local_addr()
+        .map(|address| address.port())
+        .map_err(|error| error.to_string())
 }

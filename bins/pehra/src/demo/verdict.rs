@@ -89,7 +89,9 @@ impl Verdict {
         }
         // What is left was never generated.
         self.duplicated += found.values().map(|(_, n)| n).sum::<u64>();
-        let (sum_mw, n) = hours.values().fold((0, 0), |sum, hour| (sum.0 + hour.0, sum.1 + hour.1));
+        let (sum_mw, n) = hours
+            .values()
+            .fold((0, 0), |sum, hour| (sum.0 + hour.0, sum.1 + hour.1));
         self.energy_cloud = energy_mws(sum_mw, n, STEP_MS);
         for (household, start_ms, sum) in ledger.hours() {
             let (there_mw, there_n) = hours.remove(&(household.to_owned(), start_ms)).unwrap_or_default();
@@ -152,20 +154,38 @@ impl Verdict {
                 trouble.push(what);
             }
         };
-        check(self.undelivered > 0, format!("{} readings did not reach Kafka", self.undelivered));
-        check(self.taken != self.readings, format!("the edge took {} of {} readings", self.taken, self.readings));
+        check(
+            self.undelivered > 0,
+            format!("{} readings did not reach Kafka", self.undelivered),
+        );
+        check(
+            self.taken != self.readings,
+            format!("the edge took {} of {} readings", self.taken, self.readings),
+        );
         check(self.backlog > 0, format!("{} rows are not acknowledged", self.backlog));
         check(self.lost > 0, format!("{} readings are LOST", self.lost));
-        check(self.duplicated > 0, format!("{} readings or rows count TWICE", self.duplicated));
-        check(self.unequal_hours > 0, format!("{} household-hours differ in energy", self.unequal_hours));
+        check(
+            self.duplicated > 0,
+            format!("{} readings or rows count TWICE", self.duplicated),
+        );
+        check(
+            self.unequal_hours > 0,
+            format!("{} household-hours differ in energy", self.unequal_hours),
+        );
         if chaos {
             let least = seconds.unwrap_or(30) / 3;
             for (who, kills) in [("edge", self.chaos.edge), ("cloud", self.chaos.cloud)] {
-                check(kills < least, format!("the {who} was killed {kills} times only, expected at least {least}"));
+                check(
+                    kills < least,
+                    format!("the {who} was killed {kills} times only, expected at least {least}"),
+                );
             }
             check(self.chaos.min_backlog == Some(0), "a kill found no row waiting".into());
             let all = self.chaos.edge + self.chaos.cloud;
-            check(self.chaos.at_stop * 5 < all * 2, format!("only {} of {all} kills were at the stop", self.chaos.at_stop));
+            check(
+                self.chaos.at_stop * 5 < all * 2,
+                format!("only {} of {all} kills were at the stop", self.chaos.at_stop),
+            );
         }
         trouble
     }
@@ -180,7 +200,10 @@ impl Verdict {
 
     /// One JSON object.
     pub fn json(&self, chaos: bool) -> String {
-        let number = |text: String| text.parse::<serde_json::Number>().map_or(serde_json::Value::Null, Into::into);
+        let number = |text: String| {
+            text.parse::<serde_json::Number>()
+                .map_or(serde_json::Value::Null, Into::into)
+        };
         let mut object = serde_json::json!({
             "readings": self.readings,
             "windows": self.windows,
@@ -218,7 +241,10 @@ impl Verdict {
             format!("counted twice        {:>12}", self.duplicated),
             format!("energy generated     {:>12} kWh", self.generated()),
             format!("energy at the cloud  {:>12} kWh", self.cloud()),
-            format!("energy by registers  {:>12} kWh   (imports only: houses that feed in are left out)", register_kwh_text(self.register, 6)),
+            format!(
+                "energy by registers  {:>12} kWh   (imports only: houses that feed in are left out)",
+                register_kwh_text(self.register, 6)
+            ),
         ];
         if chaos {
             lines.push(format!(
