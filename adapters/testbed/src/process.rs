@@ -20,7 +20,10 @@ impl Process {
         match command.spawn() {
             Ok(child) => Self(child),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                panic!("{:?} is not installed, and this test needs it. Install it with: {install}", command.get_program())
+                panic!(
+                    "{:?} is not installed, and this test needs it. Install it with: {install}",
+                    command.get_program()
+                )
             }
             Err(error) => panic!("cannot start {:?}: {error}", command.get_program()),
         }
