@@ -1,6 +1,7 @@
 //! The edge's store: source positions, windows, outbox and what was set aside, in one commit.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use pehra_core::delivery::{Rows, RowsQuery, SenderDurable, SenderRecord, Seq};
@@ -23,6 +24,8 @@ const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 pub struct EdgeStore {
     connection: Connection,
     reserve: Reserve,
+    /// Held as long as this store is open.
+    _alone: File,
     /// Numbers of the households, by name.
     households: HashMap<Household, i64>,
 }
@@ -41,11 +44,13 @@ impl EdgeStore {
     /// # Errors
     /// Likewise.
     pub fn open_with_reserve(path: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
+        let alone = be_alone(path)?;
         let connection = open(path, schema::EDGE)?;
         let reserve = Reserve::beside(path, reserve_bytes);
         Ok(Self {
             connection,
             reserve,
+            _alone: alone,
             households: HashMap::new(),
         })
     }
@@ -78,6 +83,27 @@ impl EdgeStore {
                 .execute(params![partition, next.cast_signed()])?;
         }
         transaction.commit()
+    }
+}
+
+/// Takes the lock beside the database: two edges on one file would each undo what the other wrote. The system lets go of
+/// it when the process ends, however it ends.
+fn be_alone(path: &Path) -> Result<File, StoreError> {
+    let lock = path.with_extension("lock");
+    let doing = format!("locking {}", lock.display());
+    let file = File::create(&lock).map_err(|error| {
+        StoreError::new(
+            &doing,
+            format!("{error}: does the folder exist, and may this user write to it?"),
+        )
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::new(
+            doing,
+            "another edge has this database open: stop it, or give this one a database and a name of its own",
+        )),
+        Err(TryLockError::Error(error)) => Err(StoreError::new(doing, error)),
     }
 }
 
@@ -498,7 +524,9 @@ pub fn list_set_aside(path: &Path) -> Result<Vec<ListedAside>, StoreError> {
 }
 
 fn count(path: &Path, doing: &str, sql: &str) -> Result<u64, StoreError> {
-    let count: i64 = look(path)?.query_row(sql, [], |row| row.get(0)).map_err(failed(doing))?;
+    let count: i64 = look(path)?
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(failed(doing))?;
     Ok(count.cast_unsigned())
 }
 
@@ -507,7 +535,11 @@ fn count(path: &Path, doing: &str, sql: &str) -> Result<u64, StoreError> {
 /// # Errors
 /// If the database cannot be read.
 pub fn records_taken(path: &Path) -> Result<u64, StoreError> {
-    count(path, "reading positions", "SELECT coalesce(sum(next), 0) FROM positions")
+    count(
+        path,
+        "reading positions",
+        "SELECT coalesce(sum(next), 0) FROM positions",
+    )
 }
 
 /// Windows closed so far, each counted once whatever its revisions, as far as their rows are still kept.
