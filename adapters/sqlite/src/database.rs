@@ -101,3 +101,72 @@ pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
         .map_err(failed(&doing))?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE fruit (name TEXT)";
+    const SECOND: &str = "ALTER TABLE fruit ADD COLUMN colour TEXT DEFAULT 'green'";
+
+    #[test]
+    fn an_older_file_is_migrated_and_keeps_its_rows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        let old = open(&path, &[FIRST]).expect("a new file");
+        old.execute_batch("INSERT INTO fruit VALUES ('apple')").expect("a row");
+        drop(old);
+        let new = open(&path, &[FIRST, SECOND]).expect("it is migrated");
+        let row: (String, String) = new
+            .query_row("SELECT name, colour FROM fruit", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("the row");
+        assert_eq!(row, ("apple".into(), "green".into()));
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        drop(open(&path, &[FIRST, SECOND]).expect("a new file"));
+        let error = open(&path, &[FIRST]).expect_err("it is newer").to_string();
+        assert!(error.contains("a.db") && error.contains("newer release"), "{error}");
+        drop(open(&path, &[FIRST, SECOND]).expect("it is as it was"));
+    }
+
+    #[test]
+    fn a_migration_that_fails_changes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        drop(open(&path, &[FIRST]).expect("a new file"));
+        open(&path, &[FIRST, SECOND, "CREATE TABLE fruit (name TEXT)"]).expect_err("the third cannot be done");
+        drop(open(&path, &[FIRST, SECOND]).expect("the second was undone, and is done now"));
+    }
+
+    #[test]
+    fn many_that_make_one_new_file_at_once_all_get_it() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("a.db");
+            let open_one = || open(&path, &[FIRST, SECOND]).map(drop);
+            let outcomes = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(open_one)).collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().expect("no panic"))
+                    .collect::<Vec<_>>()
+            });
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_without_a_log_is_refused() {
+        let connection = Connection::open_in_memory().expect("memory");
+        let error = require_full_sync(&connection, "opening x")
+            .expect_err("memory has no log")
+            .to_string();
+        assert!(error.contains("not be durable"), "{error}");
+    }
+}
