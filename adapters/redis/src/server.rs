@@ -1,10 +1,10 @@
 //! The server: reaching it, its settings, and its errors in words that say what to do.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pehra_driver::StoreError;
-use redis::{Connection, RedisError, ServerErrorKind};
+use redis::{Connection, Pipeline, RedisError, ServerErrorKind, Value};
 
 /// How long one command may take; a Redis that stands still must not hold the cloud for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,10 +26,29 @@ pub(crate) fn connect(url: &str) -> Result<Connection, StoreError> {
         StoreError::new(&doing, problem)
     };
     let client = redis::Client::open(url).map_err(hint)?;
-    let connection = client.get_connection_with_timeout(PATIENCE).map_err(hint)?;
+    // Half, since the client's greeting has two replies and waits for each.
+    let connection = client.get_connection_with_timeout(PATIENCE / 2).map_err(hint)?;
     connection.set_read_timeout(Some(PATIENCE)).map_err(hint)?;
     connection.set_write_timeout(Some(PATIENCE)).map_err(hint)?;
     Ok(connection)
+}
+
+/// Sends a pipeline and reads its replies; those of a transaction are `OK`, one `QUEUED` for each command, and the
+/// outcome. Gives up at the first reply that does not come: the client's own reading would go on to wait for each of
+/// the others, which for a large commit is hours.
+pub(crate) fn ask(connection: &mut Connection, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    connection.send_packed_command(&pipeline.get_packed_pipeline())?;
+    let count = pipeline.len() + if pipeline.is_transaction() { 2 } else { 0 };
+    let mut replies = Vec::with_capacity(count);
+    let until = Instant::now() + PATIENCE;
+    for _ in 0..count {
+        if Instant::now() > until {
+            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+        }
+        replies.push(connection.recv_response()?);
+    }
+    // Only after all were read: a refused command is followed by the replies to the others.
+    replies.into_iter().map(Value::extract_error).collect()
 }
 
 /// The address as it may be shown: what stands before the @ is a secret.

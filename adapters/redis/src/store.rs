@@ -7,10 +7,10 @@ use pehra_core::protocol::Recovered;
 use pehra_core::types::{EdgeName, Household};
 use pehra_core::window::{Code, Span, Total, Tuple};
 use pehra_driver::{Store, StoreError};
-use redis::{Commands, Connection, Pipeline, RedisError};
+use redis::{Commands, Connection, Pipeline, RedisError, Value};
 
 use crate::keys::{CODES, EDGES, MARKER, edge_key, skipped_key, totals_key, windows_key};
-use crate::server::{Durability, connect, explain, require_durability, without_password};
+use crate::server::{Durability, ask, connect, explain, require_durability, without_password};
 use crate::span;
 
 /// Told of a household's total whenever it changes, and of all of them when the store is loaded.
@@ -139,7 +139,7 @@ impl RedisStore {
         &mut self,
         records: &[ReceiverRecord<Tuple>],
     ) -> Result<BTreeMap<(Household, i64), Span>, RedisError> {
-        let mut ask = redis::pipe();
+        let mut question = redis::pipe();
         let mut asked = Vec::new();
         let mut newcomers = Vec::new();
         // Within one epoch a first revision comes once and has nothing before it. An edge whose database was made anew
@@ -151,7 +151,7 @@ impl RedisStore {
         };
         for tuple in tuples(records) {
             if !(first_epoch && matches!(tuple.span, Span::Window { revision: 0, .. })) {
-                ask.hget(self.windows_key(&tuple.household), tuple.start_ms);
+                question.hget(self.windows_key(&tuple.household), tuple.start_ms);
                 asked.push((tuple.household, tuple.start_ms));
             }
             if !self.totals.contains_key(&tuple.household) && !newcomers.contains(&tuple.household) {
@@ -160,21 +160,28 @@ impl RedisStore {
         }
         let mut before = BTreeMap::new();
         if !asked.is_empty() {
-            let found: Vec<Option<String>> = ask.query(&mut self.connection)?;
-            for (key, text) in asked.into_iter().zip(found) {
+            for (key, found) in asked.into_iter().zip(ask(&mut self.connection, &question)?) {
+                let text: Option<String> = redis::from_redis_value(found)?;
                 if let Some(span) = text.as_deref().and_then(span::read) {
                     before.insert(key, span);
                 }
             }
         }
-        for household in newcomers {
-            // Written at once, before the row: a code that nobody was told yet may stand there unused.
-            let _: bool = self
-                .connection
-                .hset_nx(CODES, household.as_str(), Tuple::first_code(&household).as_str())?;
-            let code: String = self.connection.hget(CODES, household.as_str())?;
-            let code = parse_code(&code).unwrap_or_else(|| Tuple::first_code(&household));
-            self.totals.insert(household, (code, Total::default()));
+        if !newcomers.is_empty() {
+            // Written at once, before the rows: a code that nobody was told yet may stand there unused.
+            let mut question = redis::pipe();
+            for household in &newcomers {
+                question.hset_nx(CODES, household.as_str(), Tuple::first_code(household).as_str());
+            }
+            for household in &newcomers {
+                question.hget(CODES, household.as_str());
+            }
+            let codes = ask(&mut self.connection, &question)?.split_off(newcomers.len());
+            for (household, code) in newcomers.into_iter().zip(codes) {
+                let code: String = redis::from_redis_value(code)?;
+                let code = parse_code(&code).unwrap_or_else(|| Tuple::first_code(&household));
+                self.totals.insert(household, (code, Total::default()));
+            }
         }
         Ok(before)
     }
@@ -182,13 +189,10 @@ impl RedisStore {
     fn write(&mut self, records: &[ReceiverRecord<Tuple>]) -> Result<(), StoreError> {
         let doing = self.error("committing");
         let mut attempt = || -> Result<bool, RedisError> {
-            let watched: (bool, Option<String>) = redis::pipe()
-                .cmd("WATCH")
-                .arg(MARKER)
-                .cmd("GET")
-                .arg(MARKER)
-                .query(&mut self.connection)?;
-            if watched.1 != self.marker {
+            let mut watch = redis::pipe();
+            watch.cmd("WATCH").arg(MARKER).cmd("GET").arg(MARKER);
+            let marker = ask(&mut self.connection, &watch)?.pop().unwrap_or(Value::Nil);
+            if redis::from_redis_value::<Option<String>>(marker)? != self.marker {
                 return Ok(false);
             }
             let mut before = self.look_before(records)?;
@@ -213,8 +217,7 @@ impl RedisStore {
                 }
             }
             // Nil when the watched marker went away in between.
-            let done: Option<Vec<redis::Value>> = changes.query(&mut self.connection)?;
-            Ok(done.is_some())
+            Ok(ask(&mut self.connection, &changes)?.pop().unwrap_or(Value::Nil) != Value::Nil)
         };
         match attempt() {
             Ok(true) => Ok(()),

@@ -169,7 +169,10 @@ fn a_redis_that_stands_still_is_given_up_after_a_while() {
     let url = redis.url();
     let started = Instant::now();
     let errors = std::thread::scope(|scope| {
-        let committing = scope.spawn(|| store.commit(&next()).expect_err("no answer").to_string());
+        // Many commands: the wait must not grow with them.
+        let bodies = (0..500).map(|at| window(&format!("H{at}"), 5000, 0)).collect();
+        let commit = [applied(2, bodies)];
+        let committing = scope.spawn(move || store.commit(&commit).expect_err("no answer").to_string());
         let opening = scope.spawn(|| {
             open(&url, "edge", None, &Told::default())
                 .map(drop)
@@ -189,5 +192,32 @@ fn a_redis_that_stands_still_is_given_up_after_a_while() {
     assert!(
         [(1, 1, 1), (3, 3, 3)].contains(&(windows.len() as u64, rows, high)),
         "{windows:?} {rows} {high}"
+    );
+}
+
+/// A server that answers the beginning of a commit and then nothing more.
+#[test]
+fn a_redis_that_stops_within_a_commit_is_given_up_as_soon() {
+    let redis = Redis::start(RedisOptions::default());
+    let mut store = begun(&redis);
+    let bodies = (0..2000).map(|at| window(&format!("H{at}"), 5000, 0)).collect();
+    let commit = [applied(2, bodies)];
+    std::thread::scope(|scope| {
+        let committing = scope.spawn(|| {
+            let started = Instant::now();
+            (store.commit(&commit).is_err(), started.elapsed())
+        });
+        std::thread::sleep(Duration::from_millis(3));
+        redis.pause();
+        let (failed, took) = committing.join().expect("no panic");
+        // If it was done before the pause, it was quick.
+        assert!(took < Duration::from_secs(25), "{took:?}");
+        assert!(failed || took < Duration::from_secs(1), "{failed} {took:?}");
+        redis.resume();
+    });
+    let (windows, rows, high) = read_windows(&redis.url(), "edge").expect("windows");
+    assert!(
+        [(1, 1, 1), (2001, 2001, 2001)].contains(&(windows.len() as u64, rows, high)),
+        "{rows} {high}"
     );
 }
