@@ -1,0 +1,51 @@
+//! The demo's embedded cluster passes the same reading tests, on its small scale.
+
+mod common;
+
+use std::time::Duration;
+
+use common::Owner;
+use pehra_kafka::{Cluster, EmbeddedKafka, Producer, READINGS, ensure_topic};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_is_read_once_across_restarts_of_the_reader() {
+    const RECORDS: usize = 5000;
+    let kafka = EmbeddedKafka::start(&[(READINGS, 3)]).expect("it starts");
+    let cluster = Cluster::at(kafka.brokers());
+    let there = cluster.clone();
+    let made = tokio::task::spawn_blocking(move || ensure_topic(&there, READINGS, 7, Duration::from_secs(10)));
+    made.await.expect("no panic").expect("it is there already");
+    let producer = Producer::new(&cluster).expect("a producer");
+    let writing = tokio::spawn(async move {
+        for number in 0..RECORDS {
+            let (key, text) = (format!("H{}", number % 10), number.to_string());
+            let sent = producer.send(READINGS, &key, text.as_bytes(), 1_700_000_000_000).await;
+            sent.expect("it is sent").wait().await.expect("it arrives");
+        }
+    });
+    let owner = Owner::new();
+    owner.taken().reluctance = 499;
+    let mut reading = owner.read(kafka.brokers(), READINGS);
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(reading);
+        reading = owner.read(kafka.brokers(), READINGS);
+    }
+    writing.await.expect("all was written");
+    owner.wait_for(RECORDS, PATIENCE).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut numbers: Vec<usize> = owner
+        .texts()
+        .iter()
+        .map(|text| text.parse().expect("a number"))
+        .collect();
+    numbers.sort_unstable();
+    assert!(
+        numbers.iter().copied().eq(0..RECORDS),
+        "{} records, some of them twice",
+        numbers.len()
+    );
+    drop(reading);
+}
