@@ -122,6 +122,8 @@ impl Source {
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");
         config.set("fetch.wait.max.ms", "50");
+        // A queue that was full a moment ago is filled again soon: the default waits a second, also after a new start.
+        config.set("fetch.queue.backoff.ms", "20");
         config.set("queued.min.messages", "10000");
         config.set("queued.max.messages.kbytes", "16384");
         self.cluster.finish(&mut config);

@@ -19,10 +19,17 @@ async fn every_record_is_read_once_across_restarts_of_the_reader() {
     made.await.expect("no panic").expect("it is there already");
     let producer = Producer::new(&cluster).expect("a producer");
     let writing = tokio::spawn(async move {
-        for number in 0..RECORDS {
-            let (key, text) = (format!("H{}", number % 10), number.to_string());
-            let sent = producer.send(READINGS, &key, text.as_bytes(), 1_700_000_000_000).await;
-            sent.expect("it is sent").wait().await.expect("it arrives");
+        let numbers: Vec<usize> = (0..RECORDS).collect();
+        for part in numbers.chunks(50) {
+            let mut deliveries = Vec::new();
+            for number in part {
+                let (key, text) = (format!("H{}", number % 10), number.to_string());
+                let sent = producer.send(READINGS, &key, text.as_bytes(), 1_700_000_000_000).await;
+                deliveries.push(sent.expect("it is sent"));
+            }
+            for delivery in deliveries {
+                delivery.wait().await.expect("it arrives");
+            }
         }
     });
     let owner = Owner::new();
