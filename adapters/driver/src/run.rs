@@ -138,8 +138,16 @@ where
         tracing::error!(node = options.name, %error, retry_in_ms = wait.as_millis(), "store failed; opening it again");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stop.changed() => {}
+            () = asked_to_stop(&mut stop) => {}
         }
+    }
+}
+
+/// Waits for a change of the wish. One that nobody can change any more is waited for without end: it is no news, and
+/// looking at it again and again would keep a core busy.
+async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+    if stop.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -235,7 +243,7 @@ where
                     None => closed = true,
                 },
                 () = tokio::time::sleep(sleep) => {}
-                _ = stop.changed(), if !stopping => {}
+                () = asked_to_stop(stop), if !stopping => {}
             }
             shell.look(self.node.state());
         }
