@@ -235,12 +235,7 @@ async fn holes_are_loud_strange_positions_stop_one_partition_and_new_partitions_
     drop(reading);
 
     // A position that the topic does not have: that partition stands still, loudly; the others go on.
-    let busy = owner
-        .taken()
-        .positions
-        .iter()
-        .map(|(partition, _)| *partition)
-        .collect::<Vec<_>>();
+    let busy: Vec<u16> = owner.taken().positions.keys().copied().collect();
     owner.stand_at(busy[0], 1_000_000);
     let before = owner.taken().records.len();
     let _reading = owner.read(&kafka.brokers(), "power_topic");

@@ -107,7 +107,7 @@ fn a_second_edge_on_one_database_is_refused() {
 #[ignore = "a child of the other tests"]
 fn child() {
     let error = EdgeStore::open_with_reserve(&PathBuf::from(told(DATABASE)), 4096).map(drop);
-    println!("answer: {}", error.expect_err("this user may not write").to_string());
+    println!("answer: {}", error.expect_err("this user may not write"));
 }
 
 /// Whoever may do everything cannot be refused: then the child is nobody.

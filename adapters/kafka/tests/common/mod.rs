@@ -83,7 +83,7 @@ impl Owner {
     fn offer(&self, record: Fetched) -> Option<Steer> {
         let mut taken = self.taken();
         taken.offered += 1;
-        if taken.reluctance > 0 && taken.offered % taken.reluctance == 0 {
+        if taken.reluctance > 0 && taken.offered.is_multiple_of(taken.reluctance) {
             taken.refused += 1;
             return Some(Steer::Wait(record.tag));
         }

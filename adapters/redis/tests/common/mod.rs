@@ -12,7 +12,11 @@ use pehra_driver::{Store, StoreError};
 use pehra_redis::{Durability, RedisStore, read_windows};
 
 /// Totals by household, as the store told them.
-pub type Told = Arc<Mutex<BTreeMap<Household, (Code, Total)>>>;
+pub type Told = Arc<Mutex<Totals>>;
+pub type Totals = BTreeMap<Household, (Code, Total)>;
+
+/// What counts of a household and start.
+pub type Windows = BTreeMap<(String, i64), Span>;
 
 /// Opens the store of one edge.
 pub fn open(url: &str, edge: &str, marker: Option<String>, told: &Told) -> Result<RedisStore, StoreError> {
@@ -30,9 +34,9 @@ pub fn open_plain(url: &str, marker: Option<String>) -> RedisStore {
 }
 
 /// The windows that count after an image's rows, by core's rule, and their totals.
-pub fn expected(image: &CloudImage<Tuple>) -> (BTreeMap<(String, i64), Span>, BTreeMap<Household, (Code, Total)>) {
-    let mut windows = BTreeMap::new();
-    let mut totals: BTreeMap<Household, (Code, Total)> = BTreeMap::new();
+pub fn expected(image: &CloudImage<Tuple>) -> (Windows, Totals) {
+    let mut windows = Windows::new();
+    let mut totals = Totals::new();
     for (_, _, tuple) in image.applied() {
         let code = Tuple::first_code(&tuple.household);
         let total = &mut totals.entry(tuple.household).or_insert((code, Total::default())).1;
