@@ -245,3 +245,30 @@ async fn a_node_that_nobody_can_stop_rests_when_there_is_nothing_to_do() {
     assert!(looks <= 3, "it looked {looks} times in 300 ms");
     toy.node.abort();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_store_that_does_not_answer_holds_up_no_other_task() {
+    let disk = Disk::default();
+    disk.set(|disk| disk.opens_take = Duration::from_millis(400));
+    let toy = start(disk, GATE, 16);
+    let ticking = tokio::spawn(async {
+        let started = Instant::now();
+        for _ in 0..10 {
+            a_while(5).await;
+        }
+        started.elapsed()
+    });
+    let took = ticking.await.expect("no panic");
+    assert!(
+        took < Duration::from_millis(300),
+        "another task stood still for {took:?}"
+    );
+    toy.until("it runs", |book, _| book.started.len() == 1).await;
+    // Nor does one that fails while a commit hangs.
+    toy.disk
+        .set(|disk| (disk.held, disk.fail_commits, disk.opens_take) = (true, 1, Duration::ZERO));
+    toy.tell(Do::Save(1)).await;
+    toy.disk.set(|disk| disk.held = false);
+    toy.until("it runs again", |book, _| book.started.len() == 2).await;
+    assert_eq!(toy.end().await, End::Stopped);
+}

@@ -103,6 +103,7 @@ pub struct DiskState {
     pub short: bool,
     pub fail_commits: usize,
     pub fail_opens: usize,
+    pub opens_take: Duration,
     pub opened: Vec<Instant>,
 }
 
@@ -121,6 +122,8 @@ impl Disk {
     }
 
     fn open(&self) -> Result<Self, StoreError> {
+        let takes = self.state().opens_take;
+        std::thread::sleep(takes);
         self.set(|state| {
             state.opened.push(Instant::now());
             if state.fail_opens > 0 {
