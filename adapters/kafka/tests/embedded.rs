@@ -56,3 +56,42 @@ async fn every_record_is_read_once_across_restarts_of_the_reader() {
     );
     drop(reading);
 }
+
+/// It keeps 5 MiB a partition and drops what is older without a word: whoever has not read it must be told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_embedded_cluster_has_dropped_is_a_hole() {
+    let kafka = EmbeddedKafka::start(&[(READINGS, 1)]).expect("it starts");
+    let cluster = Cluster::at(kafka.brokers());
+    let producer = Producer::new(&cluster).expect("a producer");
+    let mut deliveries = Vec::new();
+    for _ in 0..12_000 {
+        deliveries.push(
+            producer
+                .send(READINGS, "H1", &[b'x'; 1024], 1_700_000_000_000)
+                .await
+                .expect("it is sent"),
+        );
+    }
+    for delivery in deliveries {
+        delivery.wait().await.expect("it arrives");
+    }
+    let owner = Owner::new();
+    owner.stand_at(0, 0);
+    let _reading = owner.read(kafka.brokers(), READINGS);
+    owner.wait_for(1000, PATIENCE).await;
+    let until = std::time::Instant::now() + PATIENCE;
+    while owner.taken().positions[&0] < 12_000 {
+        assert!(
+            std::time::Instant::now() < until,
+            "it stands at {:?}",
+            owner.taken().positions
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let taken = owner.taken();
+    let (hole, rest) = taken.records.split_first().expect("records");
+    assert_eq!((hole.before, hole.payload.as_ref()), (0, None));
+    assert!(hole.after > 5000, "{hole:?}");
+    assert!(rest.iter().all(|record| record.payload.is_some()));
+    assert_eq!(rest.len() as u64, 12_000 - hole.after);
+}
