@@ -74,7 +74,7 @@ fn child() {
     };
     let last = durable.sender.last.0;
     for batch in 0..100 {
-        let first = Seq((last / 128 * batch).max(1));
+        let first = Seq((last / 100 * batch).max(1));
         let rows = store.answer(&RowsQuery { first, count: 1000 }).expect("an answer");
         assert!(!rows.bodies.is_empty());
     }
@@ -98,8 +98,8 @@ fn figures(database: &Path) -> (u64, u64) {
 fn a_million_rows_waiting_take_no_memory_and_no_time_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let (few, many) = (folder.path().join("few.db"), folder.path().join("many.db"));
-    // Without a backlog an edge still holds the rows that it keeps for healing, so its cache is as full.
-    fill(&few, 1, 100_000, 100_000);
+    // Without a backlog an edge still holds the rows that it keeps for healing: enough to fill its cache of pages.
+    fill(&few, 1, 112_500, 112_500);
     fill(&many, 1, ROWS, 0);
     let (none_kib, none_us) = figures(&few);
     let (backlog_kib, backlog_us) = figures(&many);
