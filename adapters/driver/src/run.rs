@@ -122,6 +122,8 @@ where
                 if BootClock.now().saturating_sub(started) > options.reopen_max {
                     failures = 0;
                 }
+                // Waits for the store's thread, which may be in the middle of a commit.
+                blocking(|| drop(life));
                 match outcome {
                     Outcome::Stopped => return End::Stopped,
                     Outcome::Fault(broken) => return End::Fault(broken),
@@ -138,8 +140,24 @@ where
         tracing::error!(node = options.name, %error, retry_in_ms = wait.as_millis(), "store failed; opening it again");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stop.changed() => {}
+            () = asked_to_stop(&mut stop) => {}
         }
+    }
+}
+
+/// Waits for a change of the wish. One that nobody can change any more is waited for without end: it is no news, and
+/// looking at it again and again would keep a core busy.
+async fn asked_to_stop(stop: &mut watch::Receiver<bool>) {
+    if stop.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Runs what may block for seconds (a store that does not answer) without holding up the other nodes of this process.
+fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    match tokio::runtime::Handle::current().runtime_flavor() {
+        tokio::runtime::RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -179,8 +197,11 @@ where
         shell: &mut impl Shell<P>,
         jitter: &'a mut StdRng,
     ) -> Result<Self, StoreError> {
-        let mut store = open()?;
-        let recovered = load(&mut store)?;
+        let (store, recovered) = blocking(|| -> Result<_, StoreError> {
+            let mut store = open()?;
+            let recovered = load(&mut store)?;
+            Ok((store, recovered))
+        })?;
         let mut desk = Desk::default();
         let node = Node::recover(config, options.gate, recovered, &mut desk);
         let (tell, done) = mpsc::unbounded_channel();
@@ -235,7 +256,7 @@ where
                     None => closed = true,
                 },
                 () = tokio::time::sleep(sleep) => {}
-                _ = stop.changed(), if !stopping => {}
+                () = asked_to_stop(stop), if !stopping => {}
             }
             shell.look(self.node.state());
         }

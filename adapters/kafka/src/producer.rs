@@ -50,6 +50,8 @@ impl Producer {
         let mut config = cluster.client();
         config.set("enable.idempotence", "true");
         config.set("linger.ms", "5");
+        // A topic that is made by writing to it gets the broker's number of partitions, not ours.
+        config.set("allow.auto.create.topics", "false");
         config.set("message.timeout.ms", "300000");
         cluster.finish(&mut config);
         let inner = config

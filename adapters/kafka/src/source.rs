@@ -60,8 +60,22 @@ pub struct Source {
     topic: String,
     positions: watch::Receiver<Vec<(u16, u64)>>,
     steer: mpsc::Receiver<Steer>,
+    look_every: Duration,
     generation: u64,
     next: BTreeMap<u16, u64>,
+    /// Partitions that are read, or would be if they could.
+    assigned: usize,
+    /// Whether a partition cannot be read until a person has looked.
+    stuck: bool,
+}
+
+/// What stands between the owner's positions and the topic.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Records that are gone, one hole for each partition.
+    holes: Vec<Fetched>,
+    /// Partitions that cannot be read at all, in words.
+    beyond: Vec<String>,
 }
 
 impl Source {
@@ -78,9 +92,19 @@ impl Source {
             topic: topic.into(),
             positions,
             steer,
+            look_every: LOOK_EVERY,
             generation: 0,
             next: BTreeMap::new(),
+            assigned: 0,
+            stuck: false,
         }
+    }
+
+    /// Looks for new partitions as often as this; every 30 s unless told.
+    #[must_use]
+    pub const fn looking_every(mut self, pause: Duration) -> Self {
+        self.look_every = pause;
+        self
     }
 
     /// Reads until the owner is gone. `take` is awaited for each record: a full owner slows the source down.
@@ -98,6 +122,8 @@ impl Source {
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");
         config.set("fetch.wait.max.ms", "50");
+        // A queue that was full a moment ago is filled again soon: the default waits a second, also after a new start.
+        config.set("fetch.queue.backoff.ms", "20");
         config.set("queued.min.messages", "10000");
         config.set("queued.max.messages.kbytes", "16384");
         self.cluster.finish(&mut config);
@@ -142,6 +168,8 @@ impl Source {
             return Err(KafkaError::new(&doing, "the topic does not exist yet"));
         }
         self.generation += 1;
+        self.assigned = partitions.len();
+        self.stuck = false;
         self.next.clear();
         self.next.extend(self.positions.borrow().iter().copied());
         let mut list = TopicPartitionList::new();
@@ -164,7 +192,7 @@ impl Source {
         F: FnMut(Fetched) -> Fut,
         Fut: Future<Output = bool>,
     {
-        let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut look = tokio::time::interval(self.look_every);
         look.tick().await;
         loop {
             tokio::select! {
@@ -187,12 +215,24 @@ impl Source {
                         }
                     }
                     Err(RdKafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) => {
-                        match self.name_holes().await {
-                            Ok(holes) => for hole in holes {
-                                if !take(hole).await {
-                                    return false;
+                        match self.look_for_trouble().await {
+                            Ok(Trouble { holes, beyond }) => {
+                                for problem in &beyond {
+                                    tracing::error!(problem, topic = self.topic, "a partition is not read");
                                 }
-                            },
+                                // The others go on; at the next look it is tried again, and said again.
+                                self.stuck |= !beyond.is_empty();
+                                if holes.is_empty() && !beyond.is_empty() {
+                                    continue;
+                                }
+                                for hole in holes {
+                                    tracing::error!(partition = hole.partition, from = hole.before, to = hole.after,
+                                        "Kafka no longer has records that were not read");
+                                    if !take(hole).await {
+                                        return false;
+                                    }
+                                }
+                            }
                             Err(error) => tracing::error!(%error, "a stored position is not in the topic"),
                         }
                         tokio::time::sleep(PAUSE).await;
@@ -204,12 +244,15 @@ impl Source {
                     }
                 },
                 _ = look.tick() => {
-                    let count = self.next.len();
+                    if self.stuck {
+                        return true;
+                    }
                     let mut config = self.cluster.client();
                     self.cluster.finish(&mut config);
                     let topic = self.topic.clone();
                     let found = tokio::task::spawn_blocking(move || partitions(&config, &topic)).await;
-                    if let Ok(Ok(found)) = found && found.len() > count && count > 0 {
+                    if let Ok(Ok(found)) = found && found.len() > self.assigned {
+                        tracing::info!(topic = self.topic, partitions = found.len(), "the topic has more partitions now");
                         return true;
                     }
                 }
@@ -234,29 +277,29 @@ impl Source {
         })
     }
 
-    /// For each partition whose beginning has moved past the owner's position: the hole between.
-    async fn name_holes(&self) -> Result<Vec<Fetched>, KafkaError> {
+    /// Compares the owner's positions with what the topic holds.
+    async fn look_for_trouble(&self) -> Result<Trouble, KafkaError> {
         let doing = format!("asking {} for the bounds of {}", self.cluster.brokers, self.topic);
         let mut config = self.cluster.client();
         self.cluster.finish(&mut config);
         let (topic, stands) = (self.topic.clone(), self.positions.borrow().clone());
         let tag = RequestTag(self.generation);
-        let look = move || -> Result<Vec<Fetched>, String> {
+        let look = move || -> Result<Trouble, String> {
             let consumer: BaseConsumer<DefaultConsumerContext> = config.create().map_err(|error| error.to_string())?;
-            let mut holes = Vec::new();
+            let mut trouble = Trouble::default();
             for (partition, before) in stands {
                 let (low, high) = consumer
                     .fetch_watermarks(&topic, partition.into(), Timeout::After(Duration::from_secs(5)))
                     .map_err(|error| error.to_string())?;
                 let (low, high) = (u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0));
                 if before > high {
-                    return Err(format!(
-                        "partition {partition} ends at {high}, but {before} was read before: was the topic made anew? \
-                         Nothing is read until the edge is given a new store or the topic its old content"
+                    trouble.beyond.push(format!(
+                        "partition {partition} ends at {high}, but everything before {before} was read from it: was the \
+                         topic made anew? It is not read until the edge is given a new store or the topic its old content"
                     ));
                 }
                 if before < low {
-                    holes.push(Fetched {
+                    trouble.holes.push(Fetched {
                         tag,
                         partition,
                         before,
@@ -266,7 +309,7 @@ impl Source {
                     });
                 }
             }
-            Ok(holes)
+            Ok(trouble)
         };
         tokio::task::spawn_blocking(look)
             .await

@@ -13,8 +13,14 @@
 //! | `pehra:codes` | hash | household → postal code, never changed |
 //! | `pehra:windows:<edge>:<household>` | hash | start (ms) → the window or gap |
 //! | `pehra:totals:<edge>` | hash | household → sums over all its windows |
+//! | `pehra:skipped:<edge>` | list | ranges of rows that will never come |
+//!
+//! In an edge's name a colon is written `%3A` and a percent sign `%25`.
 
+mod keys;
+mod server;
 mod span;
 mod store;
 
-pub use store::{Durability, RedisStore, names_of_edges, read_windows};
+pub use server::Durability;
+pub use store::{RedisStore, names_of_edges, read_windows};

@@ -1,32 +1,17 @@
 //! One edge's part of the store.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use pehra_core::delivery::{Body, CodesQuery, Receiver, ReceiverDurable, ReceiverRecord, Retired, Seq};
 use pehra_core::protocol::Recovered;
 use pehra_core::types::{EdgeName, Household};
 use pehra_core::window::{Code, Span, Total, Tuple};
 use pehra_driver::{Store, StoreError};
-use redis::{Commands, Connection, Pipeline, RedisError};
+use redis::{Commands, Connection, Pipeline, RedisError, Value};
 
+use crate::keys::{CODES, EDGES, MARKER, edge_key, skipped_key, totals_key, windows_key};
+use crate::server::{Durability, ask, connect, explain, require_durability, without_password};
 use crate::span;
-
-const MARKER: &str = "pehra:store";
-const EDGES: &str = "pehra:edges";
-const CODES: &str = "pehra:codes";
-
-/// How long one command may take; a Redis that stands still must not hold the cloud for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What to do with a Redis whose settings do not sync each write before it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Do not start.
-    Required,
-    /// Warn and go on: a power cut can lose acknowledged data.
-    Waived,
-}
 
 /// Told of a household's total whenever it changes, and of all of them when the store is loaded.
 type Tell = Box<dyn FnMut(&Household, Code, &Total) + Send>;
@@ -57,17 +42,12 @@ impl RedisStore {
         marker: Option<String>,
         tell: Tell,
     ) -> Result<Self, StoreError> {
-        let doing = format!("connecting to Redis at {url}");
-        let hint =
-            |error: RedisError| StoreError::new(&doing, format!("{error}: is it running, and is this its address?"));
-        let client = redis::Client::open(url).map_err(hint)?;
-        let mut connection = client.get_connection_with_timeout(PATIENCE).map_err(hint)?;
-        connection.set_read_timeout(Some(PATIENCE)).map_err(hint)?;
-        connection.set_write_timeout(Some(PATIENCE)).map_err(hint)?;
-        require_durability(&mut connection, url, durability)?;
+        let mut connection = connect(url)?;
+        let url = without_password(url);
+        require_durability(&mut connection, &url, durability)?;
         Ok(Self {
             connection,
-            url: url.to_owned(),
+            url,
             edge,
             marker,
             marks: ReceiverDurable::default(),
@@ -84,19 +64,19 @@ impl RedisStore {
 
     fn error(&self, doing: &str) -> impl FnOnce(RedisError) -> StoreError + use<> {
         let doing = format!("{doing} (Redis at {})", self.url);
-        move |error| StoreError::new(doing, error)
+        move |error| StoreError::new(doing, explain(&error))
     }
 
     fn edge_key(&self) -> String {
-        format!("pehra:edge:{}", self.edge)
+        edge_key(self.edge.as_str())
     }
 
     fn totals_key(&self) -> String {
-        format!("pehra:totals:{}", self.edge)
+        totals_key(self.edge.as_str())
     }
 
     fn windows_key(&self, household: &Household) -> String {
-        format!("pehra:windows:{}:{household}", self.edge)
+        windows_key(self.edge.as_str(), household.as_str())
     }
 
     /// Reads or makes the marker. `true` if Redis was emptied since it was last seen.
@@ -159,13 +139,19 @@ impl RedisStore {
         &mut self,
         records: &[ReceiverRecord<Tuple>],
     ) -> Result<BTreeMap<(Household, i64), Span>, RedisError> {
-        let mut ask = redis::pipe();
+        let mut question = redis::pipe();
         let mut asked = Vec::new();
         let mut newcomers = Vec::new();
+        // Within one epoch a first revision comes once and has nothing before it. An edge whose database was made anew
+        // reads its source again, and then every window may be here already.
+        let adopts = |record: &ReceiverRecord<Tuple>| matches!(record, ReceiverRecord::Adopted(_));
+        let first_epoch = match self.marks.epoch {
+            None => self.totals.is_empty() && records.iter().filter(|record| adopts(record)).count() < 2,
+            Some(_) => self.marks.retired.iter().next().is_none() && !records.iter().any(adopts),
+        };
         for tuple in tuples(records) {
-            // A first revision has nothing before it. Anything else may.
-            if !matches!(tuple.span, Span::Window { revision: 0, .. }) {
-                ask.hget(self.windows_key(&tuple.household), tuple.start_ms);
+            if !(first_epoch && matches!(tuple.span, Span::Window { revision: 0, .. })) {
+                question.hget(self.windows_key(&tuple.household), tuple.start_ms);
                 asked.push((tuple.household, tuple.start_ms));
             }
             if !self.totals.contains_key(&tuple.household) && !newcomers.contains(&tuple.household) {
@@ -174,21 +160,28 @@ impl RedisStore {
         }
         let mut before = BTreeMap::new();
         if !asked.is_empty() {
-            let found: Vec<Option<String>> = ask.query(&mut self.connection)?;
-            for (key, text) in asked.into_iter().zip(found) {
+            for (key, found) in asked.into_iter().zip(ask(&mut self.connection, &question)?) {
+                let text: Option<String> = redis::from_redis_value(found)?;
                 if let Some(span) = text.as_deref().and_then(span::read) {
                     before.insert(key, span);
                 }
             }
         }
-        for household in newcomers {
-            // Written at once, before the row: a code that nobody was told yet may stand there unused.
-            let _: bool = self
-                .connection
-                .hset_nx(CODES, household.as_str(), Tuple::first_code(&household).as_str())?;
-            let code: String = self.connection.hget(CODES, household.as_str())?;
-            let code = parse_code(&code).unwrap_or_else(|| Tuple::first_code(&household));
-            self.totals.insert(household, (code, Total::default()));
+        if !newcomers.is_empty() {
+            // Written at once, before the rows: a code that nobody was told yet may stand there unused.
+            let mut question = redis::pipe();
+            for household in &newcomers {
+                question.hset_nx(CODES, household.as_str(), Tuple::first_code(household).as_str());
+            }
+            for household in &newcomers {
+                question.hget(CODES, household.as_str());
+            }
+            let codes = ask(&mut self.connection, &question)?.split_off(newcomers.len());
+            for (household, code) in newcomers.into_iter().zip(codes) {
+                let code: String = redis::from_redis_value(code)?;
+                let code = parse_code(&code).unwrap_or_else(|| Tuple::first_code(&household));
+                self.totals.insert(household, (code, Total::default()));
+            }
         }
         Ok(before)
     }
@@ -196,13 +189,10 @@ impl RedisStore {
     fn write(&mut self, records: &[ReceiverRecord<Tuple>]) -> Result<(), StoreError> {
         let doing = self.error("committing");
         let mut attempt = || -> Result<bool, RedisError> {
-            let watched: (bool, Option<String>) = redis::pipe()
-                .cmd("WATCH")
-                .arg(MARKER)
-                .cmd("GET")
-                .arg(MARKER)
-                .query(&mut self.connection)?;
-            if watched.1 != self.marker {
+            let mut watch = redis::pipe();
+            watch.cmd("WATCH").arg(MARKER).cmd("GET").arg(MARKER);
+            let marker = ask(&mut self.connection, &watch)?.pop().unwrap_or(Value::Nil);
+            if redis::from_redis_value::<Option<String>>(marker)? != self.marker {
                 return Ok(false);
             }
             let mut before = self.look_before(records)?;
@@ -216,7 +206,7 @@ impl RedisStore {
                         changes.hset(&edge, "high", to.0).ignore();
                         changes.hincr(&edge, "rows_applied", to.since(from.previous())).ignore();
                         changes
-                            .rpush(format!("pehra:skipped:{}", self.edge), format!("{}-{}", from.0, to.0))
+                            .rpush(skipped_key(self.edge.as_str()), format!("{}-{}", from.0, to.0))
                             .ignore();
                     }
                     ReceiverRecord::Applied { bodies, high, .. } => {
@@ -227,8 +217,7 @@ impl RedisStore {
                 }
             }
             // Nil when the watched marker went away in between.
-            let done: Option<Vec<redis::Value>> = changes.query(&mut self.connection)?;
-            Ok(done.is_some())
+            Ok(ask(&mut self.connection, &changes)?.pop().unwrap_or(Value::Nil) != Value::Nil)
         };
         match attempt() {
             Ok(true) => Ok(()),
@@ -312,33 +301,6 @@ fn tuples(records: &[ReceiverRecord<Tuple>]) -> impl Iterator<Item = &Tuple> {
     })
 }
 
-fn require_durability(connection: &mut Connection, url: &str, durability: Durability) -> Result<(), StoreError> {
-    let doing = format!("checking the durability of Redis at {url}");
-    let setting = |connection: &mut Connection, name: &str| -> Result<String, StoreError> {
-        let found: HashMap<String, String> = redis::cmd("CONFIG")
-            .arg("GET")
-            .arg(name)
-            .query(connection)
-            .map_err(|error| StoreError::new(&doing, error))?;
-        Ok(found.get(name).cloned().unwrap_or_default())
-    };
-    let (log, sync) = (setting(connection, "appendonly")?, setting(connection, "appendfsync")?);
-    if log == "yes" && sync == "always" {
-        return Ok(());
-    }
-    let problem = format!(
-        "appendonly is {log:?} and appendfsync is {sync:?}: a crash of that machine would lose data that was \
-         acknowledged. Start it with `--appendonly yes --appendfsync always`, or allow it with --redis-not-durable"
-    );
-    match durability {
-        Durability::Required => Err(StoreError::new(doing, problem)),
-        Durability::Waived => {
-            tracing::warn!(url, problem, "NOT DURABLE");
-            Ok(())
-        }
-    }
-}
-
 /// A number that no other process draws: time and address-space layout are enough for a marker that only has to differ.
 fn fresh_number() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -349,22 +311,17 @@ fn parse_code(text: &str) -> Option<Code> {
     text.as_bytes().try_into().ok().map(Code)
 }
 
-fn connect(url: &str) -> Result<Connection, StoreError> {
-    let hint = |error: RedisError| StoreError::new(format!("connecting to Redis at {url}"), error);
-    redis::Client::open(url)
-        .map_err(hint)?
-        .get_connection_with_timeout(PATIENCE)
-        .map_err(hint)
-}
-
 /// The names of all edges that ever delivered.
 ///
 /// # Errors
 /// If Redis does not answer.
 pub fn names_of_edges(url: &str) -> Result<Vec<String>, StoreError> {
-    let mut names: Vec<String> = connect(url)?
-        .smembers(EDGES)
-        .map_err(|error| StoreError::new("listing edges", error))?;
+    let mut names: Vec<String> = connect(url)?.smembers(EDGES).map_err(|error| {
+        StoreError::new(
+            format!("listing edges (Redis at {})", without_password(url)),
+            explain(&error),
+        )
+    })?;
     names.sort();
     Ok(names)
 }
@@ -377,12 +334,12 @@ pub fn names_of_edges(url: &str) -> Result<Vec<String>, StoreError> {
 pub fn read_windows(url: &str, edge: &str) -> Result<(Vec<(String, i64, Span)>, u64, u64), StoreError> {
     let mut connection = connect(url)?;
     let mut read = || -> Result<_, RedisError> {
-        let fields: HashMap<String, String> = connection.hgetall(format!("pehra:edge:{edge}"))?;
+        let fields: HashMap<String, String> = connection.hgetall(edge_key(edge))?;
         let number = |name: &str| fields.get(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        let households: Vec<String> = connection.hkeys(format!("pehra:totals:{edge}"))?;
+        let households: Vec<String> = connection.hkeys(totals_key(edge))?;
         let mut windows = Vec::new();
         for household in households {
-            let held: HashMap<i64, String> = connection.hgetall(format!("pehra:windows:{edge}:{household}"))?;
+            let held: HashMap<i64, String> = connection.hgetall(windows_key(edge, &household))?;
             let spans = held
                 .into_iter()
                 .filter_map(|(start, text)| span::read(&text).map(|span| (start, span)));
@@ -390,5 +347,8 @@ pub fn read_windows(url: &str, edge: &str) -> Result<(Vec<(String, i64, Span)>, 
         }
         Ok((windows, number("rows_applied"), number("high")))
     };
-    read().map_err(|error| StoreError::new("reading the cloud's windows", error))
+    read().map_err(|error| {
+        let doing = format!("reading the cloud's windows (Redis at {})", without_password(url));
+        StoreError::new(doing, explain(&error))
+    })
 }

@@ -65,8 +65,9 @@ impl CloudStore {
             )
             .optional()?;
         self.totals.clear();
+        // In two halves: SQLite's sum() gives up beyond 64 bits, and then this store could never be opened again.
         let mut windows = self.connection.prepare(
-            "SELECT w.household, c.code, sum(w.sum_mw), sum(w.n), count(w.n) FROM windows w
+            "SELECT w.household, c.code, sum(w.sum_mw >> 32), sum(w.sum_mw & 4294967295), sum(w.n), count(w.n) FROM windows w
              JOIN codes c ON c.household = w.household WHERE w.edge = ?1 GROUP BY w.household",
         )?;
         let mut rows = windows.query([edge])?;
@@ -75,10 +76,11 @@ impl CloudStore {
             let (Some(household), Some(code)) = (Household::new(&name), parse_code(&row.get::<_, String>(1)?)) else {
                 continue;
             };
+            let [high, low, n] = [row.get(2)?, row.get(3)?, row.get(4)?].map(|sum: Option<i64>| sum.unwrap_or(0));
             let total = Total {
-                sum_mw: row.get::<_, Option<i64>>(2)?.unwrap_or(0).into(),
-                n: row.get::<_, Option<i64>>(3)?.unwrap_or(0).cast_unsigned(),
-                windows: row.get::<_, i64>(4)?.cast_unsigned(),
+                sum_mw: (i128::from(high) << 32) + i128::from(low),
+                n: n.cast_unsigned(),
+                windows: row.get::<_, i64>(5)?.cast_unsigned(),
             };
             (self.tell)(&household, code, &total);
             self.totals.insert(household, (code, total));

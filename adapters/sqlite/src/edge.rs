@@ -1,6 +1,7 @@
 //! The edge's store: source positions, windows, outbox and what was set aside, in one commit.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use pehra_core::delivery::{Rows, RowsQuery, SenderDurable, SenderRecord, Seq};
@@ -11,7 +12,7 @@ use pehra_core::window::{Closed, House, Kept, Span, Tuple, Why, WindowRecord};
 use pehra_driver::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::database::{failed, look, open};
+use crate::database::{failed, open};
 use crate::reserve::Reserve;
 use crate::schema;
 
@@ -23,6 +24,8 @@ const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 pub struct EdgeStore {
     connection: Connection,
     reserve: Reserve,
+    /// Held as long as this store is open.
+    _alone: File,
     /// Numbers of the households, by name.
     households: HashMap<Household, i64>,
 }
@@ -41,11 +44,13 @@ impl EdgeStore {
     /// # Errors
     /// Likewise.
     pub fn open_with_reserve(path: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
+        let alone = be_alone(path)?;
         let connection = open(path, schema::EDGE)?;
         let reserve = Reserve::beside(path, reserve_bytes);
         Ok(Self {
             connection,
             reserve,
+            _alone: alone,
             households: HashMap::new(),
         })
     }
@@ -78,6 +83,27 @@ impl EdgeStore {
                 .execute(params![partition, next.cast_signed()])?;
         }
         transaction.commit()
+    }
+}
+
+/// Takes the lock beside the database: two edges on one file would each undo what the other wrote. The system lets go of
+/// it when the process ends, however it ends.
+fn be_alone(path: &Path) -> Result<File, StoreError> {
+    let lock = path.with_extension("lock");
+    let doing = format!("locking {}", lock.display());
+    let file = File::create(&lock).map_err(|error| {
+        StoreError::new(
+            &doing,
+            format!("{error}: does the folder exist, and may this user write to it?"),
+        )
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::new(
+            doing,
+            "another edge has this database open: stop it, or give this one a database and a name of its own",
+        )),
+        Err(TryLockError::Error(error)) => Err(StoreError::new(doing, error)),
     }
 }
 
@@ -320,7 +346,7 @@ fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<Seq> {
     Ok(Seq(row.get::<_, i64>(column)?.cast_unsigned()))
 }
 
-fn read_cursors(connection: &Connection) -> rusqlite::Result<Option<SenderDurable>> {
+pub(crate) fn read_cursors(connection: &Connection) -> rusqlite::Result<Option<SenderDurable>> {
     connection
         .prepare_cached("SELECT epoch, last, sent, acked, oldest FROM cursors")?
         .query_row([], |row| {
@@ -432,95 +458,4 @@ pub(crate) fn read_span(row: &Row<'_>, first: usize) -> rusqlite::Result<Span> {
         last_register: register(first + 6)?,
         revision: row.get(first + 7)?,
     })
-}
-
-/// How much an edge has not yet had acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// The newest row.
-    pub last: u64,
-    /// The last one acknowledged.
-    pub acked: u64,
-}
-
-/// Looks at an edge's database from outside; the edge may be running, or dead.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn backlog(path: &Path) -> Result<Backlog, StoreError> {
-    let connection = look(path)?;
-    let cursors = read_cursors(&connection)
-        .map_err(failed("reading the edge's cursors"))?
-        .unwrap_or_default();
-    Ok(Backlog {
-        last: cursors.last.0,
-        acked: cursors.acked.0,
-    })
-}
-
-/// Something that was set aside, as the store lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedAside {
-    /// Why.
-    pub why: String,
-    /// Partition and position in the source.
-    pub at: (u16, u64),
-    /// Household, time (ms) and power (mW), if it could be read.
-    pub reading: Option<(String, i64, i64)>,
-    /// Its first bytes, if it could not.
-    pub raw: Vec<u8>,
-}
-
-/// Lists what an edge has set aside, oldest first.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn list_set_aside(path: &Path) -> Result<Vec<ListedAside>, StoreError> {
-    let list = |connection: &Connection| -> rusqlite::Result<Vec<ListedAside>> {
-        connection
-            .prepare("SELECT why, partition, position, household, time_ms, power_mw, raw FROM set_aside ORDER BY id")?
-            .query_map([], |row| {
-                let household: Option<String> = row.get(3)?;
-                let reading = match household {
-                    Some(household) => Some((household, row.get(4)?, row.get(5)?)),
-                    None => None,
-                };
-                Ok(ListedAside {
-                    why: row.get(0)?,
-                    at: (row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()),
-                    reading,
-                    raw: row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default(),
-                })
-            })?
-            .collect()
-    };
-    list(&look(path)?).map_err(failed("listing what was set aside"))
-}
-
-fn count(path: &Path, doing: &str, sql: &str) -> Result<u64, StoreError> {
-    let count: i64 = look(path)?
-        .query_row(sql, [], |row| row.get(0))
-        .map_err(failed(doing))?;
-    Ok(count.cast_unsigned())
-}
-
-/// Positions of all partitions, added up: the records taken so far, if every partition began at 0.
-///
-/// # Errors
-/// If the database cannot be read.
-pub fn records_taken(path: &Path) -> Result<u64, StoreError> {
-    count(
-        path,
-        "reading positions",
-        "SELECT coalesce(sum(next), 0) FROM positions",
-    )
-}
-
-/// Windows closed so far, each counted once whatever its revisions, as far as their rows are still kept.
-///
-/// # Errors
-/// If the database cannot be read.
-pub fn windows_closed(path: &Path) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) FROM (SELECT DISTINCT household, start_ms FROM outbox WHERE n IS NOT NULL)";
-    count(path, "counting windows", sql)
 }

@@ -6,9 +6,11 @@
 mod cloud;
 mod database;
 mod edge;
+mod looks;
 mod reserve;
 mod schema;
 
 pub use cloud::{CloudStore, names_of_edges, read_windows};
-pub use edge::{Backlog, EdgeStore, ListedAside, backlog, list_set_aside, records_taken, windows_closed};
+pub use edge::EdgeStore;
+pub use looks::{Backlog, ListedAside, backlog, list_set_aside, records_taken, windows_closed};
 pub use reserve::Reserve;

@@ -19,6 +19,10 @@ impl Reserve {
     pub fn beside(database: &Path, bytes: u64) -> Self {
         let path = database.with_extension("reserve");
         let held = fs::metadata(&path).is_ok_and(|file| file.len() >= bytes);
+        if !held {
+            // What a crash left of an unfinished one would be neither reserve nor room.
+            let _ = fs::remove_file(&path);
+        }
         let mut reserve = Self { path, bytes, held };
         reserve.restore();
         reserve

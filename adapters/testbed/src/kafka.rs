@@ -1,1 +1,250 @@
-//! To be written.
+//! Real Apache Kafka: one node in KRaft mode, broker and controller in one, from Maven's artefacts.
+//!
+//! The jars (54 MB) are fetched once and kept outside the clone, in `$XDG_CACHE_HOME/pehra/kafka-<version>`
+//! (`~/.cache` if unset). A node has a small heap and is up in two to three seconds.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Process, free_port, wait_until};
+
+/// What installs what this needs.
+const INSTALL: &str = "apt-get install -y default-jre-headless maven";
+
+/// Our own project file: only names what to fetch.
+const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/pom.xml");
+
+/// How a node logs.
+const LOG4J: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/log4j2.xml");
+
+/// How long a node may take to serve. After `kill -9` it takes longest: its old session has to run out first.
+const START_MAX: Duration = Duration::from_secs(90);
+
+/// A Kafka node with its data in a temporary folder; ends when dropped.
+#[derive(Debug)]
+pub struct Kafka {
+    folder: TempDir,
+    jars: PathBuf,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl Kafka {
+    /// Makes a node and waits until it serves.
+    ///
+    /// # Panics
+    /// If Java or Maven is missing, with the line that installs them; if the node does not come up.
+    #[must_use]
+    pub fn start() -> Self {
+        let jars = Self::fetch();
+        let folder = tempfile::Builder::new()
+            .prefix("pehra-kafka-")
+            .tempdir()
+            .expect("a temporary folder");
+        let port = free_port();
+        fs::write(
+            folder.path().join("node.properties"),
+            properties(folder.path(), port, free_port()),
+        )
+        .expect("writing node.properties");
+        let formatted = java(&jars)
+            .args([
+                "kafka.tools.StorageTool",
+                "format",
+                "--standalone",
+                "-t",
+                &cluster_id(),
+                "-c",
+            ])
+            .arg(folder.path().join("node.properties"))
+            .output();
+        match formatted {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => panic!(
+                "formatting Kafka's storage failed:\n{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            ),
+            Err(error) => panic!("cannot start Java ({error}). Install it with: {INSTALL}"),
+        }
+        let mut kafka = Self {
+            folder,
+            jars,
+            port,
+            process: None,
+        };
+        kafka.restart();
+        kafka
+    }
+
+    /// Fetches the jars, unless that was done before. Where they are.
+    ///
+    /// # Panics
+    /// If Maven is missing, with the line that installs it; if it cannot fetch them.
+    #[must_use]
+    pub fn fetch() -> PathBuf {
+        let pom = fs::read_to_string(POM).expect("reading our pom.xml");
+        let version = between(&pom, "<kafka.version>", "</kafka.version>");
+        let caches = cache_folder();
+        fs::create_dir_all(&caches).unwrap_or_else(|error| panic!("cannot make {}: {error}", caches.display()));
+        let jars = caches.join(format!("kafka-{version}"));
+        // Held until the end of this function, also by other processes that would fetch the same.
+        let lock = File::create(caches.join(format!("kafka-{version}.lock"))).expect("making the lock of the jars");
+        lock.lock().expect("waiting for the lock of the jars");
+        let complete = jars.join(".complete");
+        // The mark holds the list that was fetched, so that another list is fetched anew.
+        if fs::read_to_string(&complete).is_ok_and(|fetched| fetched == pom) {
+            return jars;
+        }
+        let _ = fs::remove_dir_all(&jars);
+        let outcome = Command::new("mvn")
+            .args(["-q", "-B", "-f", POM])
+            .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
+            .arg(format!("-DoutputDirectory={}", jars.display()))
+            .arg("-DincludeScope=runtime")
+            .stdin(Stdio::null())
+            .output();
+        match outcome {
+            Ok(output) if output.status.success() => fs::write(&complete, pom).expect("marking the jars complete"),
+            Ok(output) => panic!(
+                "Maven could not fetch Kafka {version}; is the network there?\n{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            ),
+            Err(error) => panic!("cannot start Maven ({error}). Install it with: {INSTALL}"),
+        }
+        jars
+    }
+
+    /// Where it listens: the same after every restart.
+    #[must_use]
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Asks it to end, and waits. Whether it ended by itself.
+    pub fn stop(&mut self) -> bool {
+        self.process
+            .take()
+            .is_none_or(|mut process| process.stop(Duration::from_secs(30)))
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill9(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill9();
+        }
+    }
+
+    /// Starts it again on the same data and port, and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn restart(&mut self) {
+        self.stop();
+        let path = self.folder.path().join("node.log");
+        let log = File::create(&path).expect("making node.log");
+        let mut command = java(&self.jars);
+        command
+            .arg("kafka.Kafka")
+            .arg(self.folder.path().join("node.properties"))
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a second handle on node.log"))
+            .stdout(log);
+        let mut process = Process::start(&mut command, INSTALL);
+        let text = || fs::read_to_string(&path).unwrap_or_default();
+        wait_until("Kafka serves", START_MAX, || {
+            assert!(process.is_running(), "Kafka ended while starting:\n{}", tail(&text()));
+            text().contains("Transition from STARTING to STARTED")
+        });
+        self.process = Some(process);
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        tail(&fs::read_to_string(self.folder.path().join("node.log")).unwrap_or_default())
+    }
+}
+
+/// Java with a small heap and these jars. The class path holds a star, which Java itself must see.
+fn java(jars: &Path) -> Command {
+    let mut command = Command::new("java");
+    command
+        .env("CLASSPATH", jars.join("*"))
+        .args(["-Xms48m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .arg(format!("-Dlog4j2.configurationFile=file:{LOG4J}"));
+    command
+}
+
+fn properties(folder: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+log.dirs={}/data
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+# Kafka's own default, stated: whoever asks for a topic in the wrong way makes it, with one partition.
+auto.create.topics.enable=true
+num.partitions=1
+# A killed node may come back after this, not after nine seconds.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+num.network.threads=1
+num.io.threads=2
+# The default of 128 MiB does not fit into a small heap.
+log.cleaner.dedupe.buffer.size=2097152
+",
+        folder.display()
+    )
+}
+
+/// 16 random bytes as Kafka writes them: base64 for URLs, without padding.
+fn cluster_id() -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let number: u128 = rand::random();
+    // 126 bits in 21 letters, the last two bits in one more; the first letter is none that looks like an option.
+    let letters = (0..22).map(|at| match at {
+        0 => 'P',
+        21 => char::from(LETTERS[usize::try_from(number & 3).unwrap_or(0) << 4]),
+        _ => char::from(LETTERS[usize::try_from((number >> (at * 6)) & 63).unwrap_or(0)]),
+    });
+    letters.collect()
+}
+
+fn cache_folder() -> PathBuf {
+    let caches = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    caches
+        .unwrap_or_else(|| panic!("neither XDG_CACHE_HOME nor HOME is set: where should Kafka's jars be kept?"))
+        .join("pehra")
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    text.split_once(before)
+        .and_then(|(_, rest)| rest.split_once(after))
+        .map_or_else(|| panic!("no {before} in pom.xml"), |(inside, _)| inside)
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
