@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::Endpoint;
+use crate::{Counters, Endpoint};
 
 /// Certificates, as PEM files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +21,26 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
+/// Who speaks the wire protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// Our own codec on tokio, with rustls.
+    #[default]
+    Sp,
+    /// NNG's C library on threads of its own, without TLS. Needs the cargo feature `libnng`; without it, setting up
+    /// fails with a message that says so.
+    LibNng,
+}
+
+#[cfg(not(feature = "libnng"))]
+pub(crate) const LIBNNG_MISSING: &str =
+    "this build has no libnng back end: build with the feature `libnng` (needs cmake), or use the back end `sp`";
+
 /// Limits and waits.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Who speaks the wire protocol.
+    pub backend: Backend,
     /// The largest body in either direction, bytes.
     pub frame_max: usize,
     /// How long a connection may take to be made, and its handshake.
@@ -45,6 +62,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            backend: Backend::Sp,
             frame_max: 8 * 1024 * 1024,
             connect_timeout: Duration::from_secs(5),
             reconnect_min: Duration::from_millis(50),
@@ -161,7 +179,8 @@ pub struct Incoming {
     pub answer: Answer,
 }
 
-/// Answers one request. Dropped, it sends an empty reply, so that no requester hangs.
+/// Answers one request. Dropped, it sends an empty reply, so that no requester hangs; so does an answer that is larger
+/// than the listener's `frame_max`, and that is counted.
 #[derive(Debug)]
 pub struct Answer {
     pub(crate) header: Bytes,
@@ -175,6 +194,22 @@ pub(crate) struct Reply {
     pub(crate) header: Bytes,
     pub(crate) body: Bytes,
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Reply {
+    /// Empties a body over the limit: the peer has the same limit and would end the connection, with all its requests.
+    pub(crate) fn within(mut self, frame_max: usize, counters: &Counters) -> Self {
+        if self.body.len() > frame_max {
+            Counters::add(&counters.refused_frames);
+            tracing::warn!(
+                bytes = self.body.len(),
+                limit = frame_max,
+                "an answer is too large; an empty one was sent"
+            );
+            self.body = Bytes::new();
+        }
+        self
+    }
 }
 
 impl Answer {

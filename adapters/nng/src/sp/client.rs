@@ -1,11 +1,10 @@
-//! The requester: one connection, kept alive by a task of its own, many requests in flight.
+//! The requester's connection, kept alive by a task of its own.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncWriteExt, BufWriter, ReadHalf, WriteHalf};
@@ -15,148 +14,38 @@ use tokio::time::timeout;
 
 use super::frame::{Ended, REPLY, REQUEST, read_frame, shake_hands, split_stack, write_frame};
 use super::{Stream, tls};
-use crate::port::{ConnectError, LinkEvent, Options, RequestError};
+use crate::port::{ConnectError, LinkEvent, Options};
+use crate::requester::{Outbox, Shared};
 use crate::{Counters, Endpoint};
 
-/// Top bit of a request's id, as the protocol demands.
-const ID_BIT: u32 = 0x8000_0000;
-
-/// Sends requests. Clones share one connection; it is given up when the last one is dropped.
-#[derive(Clone, Debug)]
-pub struct Requester {
+/// Keeps a connection until what it returns is dropped.
+pub(crate) fn connect(
+    endpoint: &Endpoint,
+    options: Options,
     shared: Arc<Shared>,
-    /// Ends the supervisor when the last clone is gone.
-    _alive: Arc<oneshot::Sender<()>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    counters: Counters,
-    frame_max: usize,
-    in_flight_max: usize,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// To the writer of the present connection.
-    writer: Option<mpsc::UnboundedSender<(u32, Bytes)>>,
-    waiting: HashMap<u32, oneshot::Sender<Bytes>>,
-    next_id: u32,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held; a poisoned lock still guards a sound state.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The connection is gone, and with it the fate of all open requests.
-    fn disconnect(&self) {
-        let mut state = self.lock();
-        state.writer = None;
-        state.waiting.clear();
-    }
-}
-
-/// Forgets a request whose future ends, however it ends: its reply, should it still come, is late.
-struct Waiting<'a> {
-    shared: &'a Shared,
-    id: u32,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.shared.lock().waiting.remove(&self.id);
-    }
-}
-
-impl Requester {
-    /// Connects in the background, for ever again. Link events tell when the peer comes and goes.
-    ///
-    /// # Errors
-    /// If the certificates cannot be used.
-    pub fn connect(endpoint: &Endpoint, options: Options) -> Result<(Self, mpsc::Receiver<LinkEvent>), ConnectError> {
-        let tls = if endpoint.tls {
-            Some(tls::client(endpoint, options.tls.as_ref())?)
-        } else {
-            None
-        };
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            counters: Counters::default(),
-            frame_max: options.frame_max,
-            in_flight_max: options.in_flight_max,
-        });
-        let (events, links) = mpsc::channel(64);
-        let (alive, dropped) = oneshot::channel();
-        let supervisor = Supervisor {
-            endpoint: endpoint.clone(),
-            options,
-            tls,
-            shared: Arc::clone(&shared),
-            events,
-        };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = supervisor.keep_connected() => {}
-                _ = dropped => {}
-            }
-        });
-        Ok((
-            Self {
-                shared,
-                _alive: Arc::new(alive),
-            },
-            links,
-        ))
-    }
-
-    /// Sends a request and waits for its reply. It is sent before this function returns its future, so requests leave
-    /// in the order of the calls. Never sends again: that is for the caller to decide.
-    pub fn request(
-        &self,
-        body: Bytes,
-        deadline: Duration,
-    ) -> impl Future<Output = Result<Bytes, RequestError>> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        let begun = begin(&shared, body);
-        async move {
-            let (id, reply) = begun?;
-            let _waiting = Waiting { shared: &shared, id };
-            match timeout(deadline, reply).await {
-                Ok(Ok(body)) => Ok(body),
-                Ok(Err(_)) => Err(RequestError::LinkDown),
-                Err(_) => Err(RequestError::Deadline),
-            }
+    events: mpsc::Sender<LinkEvent>,
+) -> Result<oneshot::Sender<()>, ConnectError> {
+    let tls = if endpoint.tls {
+        Some(tls::client(endpoint, options.tls.as_ref())?)
+    } else {
+        None
+    };
+    let (alive, dropped) = oneshot::channel();
+    let supervisor = Supervisor {
+        endpoint: endpoint.clone(),
+        options,
+        tls,
+        shared,
+        events,
+    };
+    tokio::spawn(async move {
+        let shared = Arc::clone(&supervisor.shared);
+        tokio::select! {
+            () = supervisor.keep_connected() => {}
+            _ = dropped => shared.disconnected(),
         }
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.shared.counters
-    }
-}
-
-fn begin(shared: &Shared, body: Bytes) -> Result<(u32, oneshot::Receiver<Bytes>), RequestError> {
-    if body.len() > shared.frame_max {
-        return Err(RequestError::TooLarge {
-            bytes: body.len(),
-            limit: shared.frame_max,
-        });
-    }
-    let mut state = shared.lock();
-    if state.waiting.len() >= shared.in_flight_max {
-        return Err(RequestError::Busy);
-    }
-    let id = state.next_id | ID_BIT;
-    state.next_id = state.next_id.wrapping_add(1);
-    let writer = state.writer.as_ref().ok_or(RequestError::LinkDown)?;
-    writer.send((id, body)).map_err(|_| RequestError::LinkDown)?;
-    let (answer, reply) = oneshot::channel();
-    state.waiting.insert(id, answer);
-    Ok((id, reply))
+    });
+    Ok(alive)
 }
 
 struct Supervisor {
@@ -180,13 +69,12 @@ impl Supervisor {
                 Ok(Ok((stream, address))) => {
                     bound = self.options.reconnect_min;
                     told_down = false;
-                    Counters::add(&self.shared.counters.connections);
                     self.serve(stream, address).await
                 }
                 Ok(Err(ended)) => ended,
                 Err(_) => Ended::Gone(format!("no connection within {:?}", self.options.connect_timeout)),
             };
-            self.shared.disconnect();
+            self.shared.disconnected();
             match &ended {
                 Ended::WrongPeer(_) => Counters::add(&self.shared.counters.wrong_peers),
                 Ended::Refused(_) => Counters::add(&self.shared.counters.refused_frames),
@@ -222,8 +110,7 @@ impl Supervisor {
 
     async fn serve(&self, stream: Box<dyn Stream>, address: SocketAddr) -> Ended {
         let (reader, writer) = tokio::io::split(stream);
-        let (outbox, bodies) = mpsc::unbounded_channel();
-        self.shared.lock().writer = Some(outbox);
+        let bodies = self.shared.connected();
         self.tell(LinkEvent::Up { address }).await;
         // Two halves, so that a peer that stops reading does not keep us from reading.
         tokio::select! {
@@ -240,27 +127,17 @@ impl Supervisor {
                 Err(ended) => return ended,
             };
             Counters::add(&self.shared.counters.frames_in);
-            let (header, body) = match split_stack(frame) {
-                Ok(parts) => parts,
+            match split_stack(frame, self.options.frame_max) {
+                Ok((header, body)) => self.shared.reply(&header, body),
                 Err(ended) => return ended,
-            };
-            let id = <[u8; 4]>::try_from(header.as_ref()).map(u32::from_be_bytes);
-            let waiting = id.ok().and_then(|id| self.shared.lock().waiting.remove(&id));
-            if waiting.is_none_or(|waiting| waiting.send(body).is_err()) {
-                Counters::add(&self.shared.counters.late_replies);
             }
         }
     }
 
-    async fn write(
-        &self,
-        stream: WriteHalf<Box<dyn Stream>>,
-        mut bodies: mpsc::UnboundedReceiver<(u32, Bytes)>,
-    ) -> Ended {
+    async fn write(&self, stream: WriteHalf<Box<dyn Stream>>, mut bodies: Outbox) -> Ended {
         let mut stream = BufWriter::with_capacity(64 * 1024, stream);
         while let Some((id, body)) = bodies.recv().await {
-            // A request that was given up while it queued need not be sent.
-            if !self.shared.lock().waiting.contains_key(&id) {
+            if !self.shared.is_waited_for(id) {
                 continue;
             }
             Counters::add(&self.shared.counters.frames_out);

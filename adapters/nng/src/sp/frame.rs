@@ -121,13 +121,19 @@ pub(crate) async fn write_frame(stream: &mut (impl AsyncWrite + Unpin), header: 
     stream.write_all(body).await
 }
 
-/// Splits a request into its stack and its body.
-pub(crate) fn split_stack(mut frame: Bytes) -> Result<(Bytes, Bytes), Ended> {
+/// Splits a request or a reply into its stack and its body of at most `frame_max` bytes.
+pub(crate) fn split_stack(mut frame: Bytes, frame_max: usize) -> Result<(Bytes, Bytes), Ended> {
     for words in 1..=STACK_MAX {
         let end = words * 4;
         let Some(word) = frame.get(end - 4..end) else { break };
         if word.first().is_some_and(|byte| byte & 0x80 != 0) {
             let header = frame.split_to(end);
+            if frame.len() > frame_max {
+                let bytes = frame.len();
+                return Err(Ended::Refused(format!(
+                    "the peer sent {bytes} bytes, the limit is {frame_max}"
+                )));
+            }
             return Ok((header, frame));
         }
     }
@@ -143,10 +149,28 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_split_or_refused(bytes: Vec<u8>) {
-            if let Ok((header, body)) = split_stack(Bytes::from(bytes.clone())) {
+            if let Ok((header, body)) = split_stack(Bytes::from(bytes.clone()), 1000) {
                 prop_assert_eq!([header.as_ref(), body.as_ref()].concat(), bytes);
                 prop_assert!(header.len() % 4 == 0 && header[header.len() - 4] & 0x80 != 0);
             }
+        }
+
+        #[test]
+        fn any_stream_of_bytes_ends_in_frames_within_the_limit_or_a_refusal(bytes: Vec<u8>, limit in 0usize..64) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut stream = bytes.as_slice();
+                let mut buffer = BytesMut::new();
+                let mut taken = 0;
+                while let Ok(frame) = read_frame(&mut stream, &mut buffer, limit).await {
+                    assert!(frame.len() <= limit + 4 * STACK_MAX);
+                    taken += 8 + frame.len();
+                    if let Ok((_, body)) = split_stack(frame, limit) {
+                        assert!(body.len() <= limit);
+                    }
+                }
+                assert!(taken <= bytes.len() && buffer.capacity() <= 512 * 1024);
+            });
         }
 
         #[test]
@@ -162,7 +186,7 @@ mod tests {
                 let mut buffer = BytesMut::new();
                 for body in &bodies {
                     let frame = read_frame(&mut theirs, &mut buffer, 1000).await.unwrap();
-                    assert_eq!(split_stack(frame).unwrap().1, body);
+                    assert_eq!(split_stack(frame, 1000).unwrap().1, body);
                 }
                 drop(writer);
             });

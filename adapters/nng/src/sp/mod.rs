@@ -5,8 +5,8 @@ mod frame;
 mod server;
 mod tls;
 
-pub use client::Requester;
-pub use server::Listener;
+pub(crate) use client::connect;
+pub(crate) use server::{Acceptor, bind};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

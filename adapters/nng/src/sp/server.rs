@@ -16,74 +16,41 @@ use super::{Stream, tls};
 use crate::port::{Answer, Incoming, ListenError, Options, Peer, Reply};
 use crate::{Counters, Endpoint};
 
-/// Takes requests. Dropped, it closes its port and its connections.
+/// Accepts connections until it is dropped.
 #[derive(Debug)]
-pub struct Listener {
-    address: SocketAddr,
-    incoming: mpsc::Receiver<Incoming>,
-    counters: Arc<Counters>,
-    acceptor: JoinHandle<()>,
-}
+pub(crate) struct Acceptor(JoinHandle<()>);
 
-impl Listener {
-    /// Listens.
-    ///
-    /// # Errors
-    /// If the port is taken, or the certificates cannot be used.
-    pub async fn bind(endpoint: &Endpoint, options: Options) -> Result<Self, ListenError> {
-        let tls = if endpoint.tls {
-            Some(tls::server(endpoint, options.tls.as_ref())?)
-        } else {
-            None
-        };
-        let socket = TcpListener::bind(endpoint.address())
-            .await
-            .map_err(|error| ListenError::bind(endpoint, &error))?;
-        let address = socket
-            .local_addr()
-            .map_err(|error| ListenError::bind(endpoint, &error))?;
-        // One mailbox for all connections: when its reader is slow, their sockets fill up and the peers wait.
-        let (mailbox, incoming) = mpsc::channel(options.in_flight_max.max(1));
-        let counters = Arc::new(Counters::default());
-        let server = Arc::new(Server {
-            rooms: Arc::new(Semaphore::new(options.connections_max)),
-            options,
-            tls,
-            mailbox,
-            counters: Arc::clone(&counters),
-            connections: AtomicU64::new(0),
-        });
-        let acceptor = tokio::spawn(server.accept(socket));
-        Ok(Self {
-            address,
-            incoming,
-            counters,
-            acceptor,
-        })
-    }
-
-    /// Where it listens, with the port that was chosen if it was 0.
-    #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The next request; `None` when the listener has ended.
-    pub async fn next(&mut self) -> Option<Incoming> {
-        self.incoming.recv().await
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-}
-
-impl Drop for Listener {
+impl Drop for Acceptor {
     fn drop(&mut self) {
-        self.acceptor.abort();
+        self.0.abort();
     }
+}
+
+pub(crate) async fn bind(
+    endpoint: &Endpoint,
+    options: Options,
+    mailbox: mpsc::Sender<Incoming>,
+    counters: Arc<Counters>,
+) -> Result<(SocketAddr, Acceptor), ListenError> {
+    let tls = if endpoint.tls {
+        Some(tls::server(endpoint, options.tls.as_ref())?)
+    } else {
+        None
+    };
+    let refused = |error: &std::io::Error| ListenError::bind(endpoint, error);
+    let socket = TcpListener::bind(endpoint.address())
+        .await
+        .map_err(|error| refused(&error))?;
+    let address = socket.local_addr().map_err(|error| refused(&error))?;
+    let server = Arc::new(Server {
+        rooms: Arc::new(Semaphore::new(options.connections_max)),
+        options,
+        tls,
+        mailbox,
+        counters,
+        connections: AtomicU64::new(0),
+    });
+    Ok((address, Acceptor(tokio::spawn(server.accept(socket)))))
 }
 
 struct Server {
@@ -101,9 +68,6 @@ impl Server {
         let mut serving = tokio::task::JoinSet::new();
         loop {
             while serving.try_join_next().is_some() {}
-            let Ok(room) = Arc::clone(&self.rooms).acquire_owned().await else {
-                return;
-            };
             let (stream, address) = match socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -112,6 +76,12 @@ impl Server {
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                     continue;
                 }
+            };
+            // Closed at once rather than left to wait: its peer hears of it, and the queue stays short for the others.
+            let Ok(room) = Arc::clone(&self.rooms).try_acquire_owned() else {
+                Counters::add(&self.counters.refused_connections);
+                tracing::warn!(%address, limit = self.options.connections_max, "too many connections; one was refused");
+                continue;
             };
             let server = Arc::clone(&self);
             serving.spawn(async move {
@@ -186,7 +156,7 @@ impl Server {
                 Err(ended) => return ended,
             };
             Counters::add(&self.counters.frames_in);
-            let (header, body) = match split_stack(frame) {
+            let (header, body) = match split_stack(frame, self.options.frame_max) {
                 Ok(parts) => parts,
                 Err(ended) => return ended,
             };
@@ -212,7 +182,8 @@ impl Server {
 
     async fn write(&self, stream: WriteHalf<Box<dyn Stream>>, mut replies: mpsc::UnboundedReceiver<Reply>) -> Ended {
         let mut stream = BufWriter::with_capacity(64 * 1024, stream);
-        while let Some(Reply { header, body, .. }) = replies.recv().await {
+        while let Some(reply) = replies.recv().await {
+            let Reply { header, body, _permit } = reply.within(self.options.frame_max, &self.counters);
             Counters::add(&self.counters.frames_out);
             if let Err(error) = write_frame(&mut stream, &header, &body).await {
                 return error.into();

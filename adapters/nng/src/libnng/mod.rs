@@ -1,0 +1,67 @@
+//! NNG's own C library, on threads.
+//!
+//! Raw sockets: the ids are ours, so NNG neither sends a request again nor minds in which order requests are answered.
+//! Blocking calls only: the crate's `Aio` deadlocks when it is dropped while its callback runs.
+
+mod client;
+mod server;
+
+pub(crate) use client::Client;
+pub(crate) use server::Server;
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nng::options::{Options as _, RecvMaxSize, RecvTimeout, SendTimeout};
+use nng::{Error, Protocol, RawSocket, Socket};
+
+use crate::Endpoint;
+
+/// How long a blocked send may take before its thread looks around.
+const SEND_SLICE: Duration = Duration::from_millis(100);
+/// Room for the ids beside a body, as in the other back end.
+const STACK_BYTES: usize = 64;
+
+/// A raw socket that is closed, and its threads joined, when this is dropped.
+#[derive(Debug)]
+struct Running {
+    socket: Socket,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    fn open(protocol: Protocol, frame_max: usize) -> Result<Self, Error> {
+        let socket = RawSocket::new(protocol)?.socket;
+        socket.set_opt::<RecvMaxSize>(frame_max.saturating_add(STACK_BYTES))?;
+        socket.set_opt::<RecvTimeout>(None)?;
+        socket.set_opt::<SendTimeout>(Some(SEND_SLICE))?;
+        Ok(Self {
+            socket,
+            threads: Vec::new(),
+        })
+    }
+
+    fn thread(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        self.threads.push(builder.spawn(run)?);
+        Ok(())
+    }
+
+    /// Wakes every blocked call with `Closed`, and waits for the threads.
+    fn stop(&mut self) {
+        self.socket.close();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Why an endpoint is not for this back end, if so.
+fn refuse(endpoint: &Endpoint) -> Option<String> {
+    endpoint.tls.then(|| {
+        format!(
+            "{endpoint}: the libnng back end has no TLS; use the back end `sp`, or a tcp:// endpoint on a safe network"
+        )
+    })
+}

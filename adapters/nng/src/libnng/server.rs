@@ -1,0 +1,213 @@
+//! The listener's side: one listening socket, a thread that receives, one that sends the answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use nng::options::{LocalAddr, Options as _};
+use nng::{Error, ListenerBuilder, Message, Pipe, PipeEvent, Protocol, Socket};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::client::address;
+use super::{Running, refuse};
+use crate::port::{Answer, Incoming, ListenError, Options, Peer, Reply};
+use crate::{Counters, Endpoint};
+
+/// NNG queues this many replies for a connection and throws away what is beyond.
+const REPLIES_MAX: usize = 64;
+
+/// Serves until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    running: Running,
+    replies: mpsc::UnboundedSender<Reply>,
+}
+
+impl Server {
+    pub(crate) fn bind(
+        endpoint: &Endpoint,
+        options: &Options,
+        mailbox: mpsc::Sender<Incoming>,
+        counters: Arc<Counters>,
+    ) -> Result<(SocketAddr, Self), ListenError> {
+        if let Some(why) = refuse(endpoint) {
+            return Err(ListenError(why));
+        }
+        let failed = |error: Error| ListenError::bind(endpoint, &as_io(error));
+        let mut running = Running::open(Protocol::Rep0, options.frame_max).map_err(failed)?;
+        let peers = Arc::new(Peers {
+            connections_max: options.connections_max,
+            in_flight_max: options.in_flight_max.clamp(1, REPLIES_MAX),
+            frame_max: options.frame_max,
+            known: Mutex::default(),
+            counters: Arc::clone(&counters),
+        });
+        let watching = Arc::clone(&peers);
+        let watched = running.socket.pipe_notify(move |pipe, event| match event {
+            PipeEvent::AddPre => watching.came(pipe),
+            PipeEvent::RemovePost => watching.went(pipe),
+            PipeEvent::AddPost | PipeEvent::Unknown(_) => {}
+        });
+        watched.map_err(failed)?;
+        let listener = ListenerBuilder::new(&running.socket, &endpoint.to_string()).map_err(failed)?;
+        let listener = listener.start().map_err(|(_, error)| failed(error))?;
+        let bound = match listener.get_opt::<LocalAddr>().map_err(failed)? {
+            nng::SocketAddr::Inet(v4) => v4.into(),
+            nng::SocketAddr::Inet6(v6) => v6.into(),
+            other => {
+                return Err(ListenError(format!(
+                    "{endpoint}: NNG listens on {other}, which is no TCP address"
+                )));
+            }
+        };
+
+        let (replies, to_send) = mpsc::unbounded_channel();
+        let no_thread = |error: io::Error| ListenError::bind(endpoint, &error);
+        let (socket, answers) = (running.socket.clone(), replies.clone());
+        let started = running.thread("nng-receive", move || receive(&socket, &peers, &mailbox, &answers));
+        started.map_err(no_thread)?;
+        let (socket, frame_max) = (running.socket.clone(), options.frame_max);
+        let started = running.thread("nng-send", move || send(&socket, to_send, frame_max, &counters));
+        started.map_err(no_thread)?;
+        Ok((bound, Self { running, replies }))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A reply without a header is the sending thread's end; open answers may hold the channel for long.
+        let _ = self.replies.send(Reply {
+            header: Bytes::new(),
+            body: Bytes::new(),
+            _permit: None,
+        });
+        self.running.stop();
+    }
+}
+
+fn as_io(error: Error) -> io::Error {
+    match error {
+        Error::AddressInUse => io::Error::new(io::ErrorKind::AddrInUse, error.to_string()),
+        Error::AddressInvalid => io::Error::new(io::ErrorKind::AddrNotAvailable, error.to_string()),
+        error => error.into(),
+    }
+}
+
+/// The connections that stand, counted from 1.
+#[derive(Debug)]
+struct Peers {
+    connections_max: usize,
+    in_flight_max: usize,
+    frame_max: usize,
+    known: Mutex<Known>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    last: u64,
+    standing: HashMap<Pipe, Connection>,
+}
+
+#[derive(Clone, Debug)]
+struct Connection {
+    peer: Peer,
+    open: Arc<Semaphore>,
+}
+
+impl Peers {
+    fn came(&self, pipe: Pipe) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.standing.len() >= self.connections_max {
+            drop(known);
+            Counters::add(&self.counters.refused_connections);
+            pipe.close();
+            return;
+        }
+        known.last += 1;
+        let peer = Peer {
+            connection: known.last,
+            address: address(pipe),
+            identity: None,
+        };
+        let open = Arc::new(Semaphore::new(self.in_flight_max));
+        known.standing.insert(pipe, Connection { peer, open });
+        Counters::add(&self.counters.connections);
+    }
+
+    fn went(&self, pipe: Pipe) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.standing.remove(&pipe);
+    }
+
+    fn of(&self, pipe: Pipe) -> Option<Connection> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.standing.get(&pipe).cloned()
+    }
+}
+
+fn receive(socket: &Socket, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, replies: &mpsc::UnboundedSender<Reply>) {
+    loop {
+        let mut message = match socket.recv() {
+            Ok(message) => message,
+            Err(Error::Closed) => return,
+            Err(error) => {
+                tracing::debug!(%error, "nothing received");
+                continue;
+            }
+        };
+        Counters::add(&peers.counters.frames_in);
+        let Some(pipe) = message.pipe() else { continue };
+        // Of a connection that has just ended: nobody would read the answer.
+        let Some(Connection { peer, open }) = peers.of(pipe) else {
+            continue;
+        };
+        if message.len() > peers.frame_max {
+            Counters::add(&peers.counters.refused_frames);
+            pipe.close();
+            continue;
+        }
+        let mut answer = Answer {
+            header: Bytes::copy_from_slice(message.as_header().as_slice()),
+            replies: Some(replies.clone()),
+            permit: None,
+        };
+        // All connections share one queue here, so none may hold it up: beyond its limit it gets the empty reply.
+        let Ok(permit) = open.try_acquire_owned() else {
+            drop(answer);
+            continue;
+        };
+        answer.permit = Some(permit);
+        let body = Bytes::copy_from_slice(&message);
+        if mailbox.blocking_send(Incoming { peer, body, answer }).is_err() {
+            return;
+        }
+    }
+}
+
+fn send(socket: &Socket, mut replies: mpsc::UnboundedReceiver<Reply>, frame_max: usize, counters: &Counters) {
+    while let Some(reply) = replies.blocking_recv() {
+        let Reply { header, body, _permit } = reply.within(frame_max, counters);
+        if header.is_empty() {
+            return;
+        }
+        let mut message = Message::from(body.as_ref());
+        message.as_mut_header().push_back(&header);
+        loop {
+            match socket.send(message) {
+                Ok(()) => {
+                    Counters::add(&counters.frames_out);
+                    break;
+                }
+                Err((back, Error::TimedOut)) => message = back,
+                Err((_, Error::Closed)) => return,
+                Err((_, error)) => {
+                    tracing::warn!(%error, "a reply could not be sent");
+                    break;
+                }
+            }
+        }
+    }
+}
