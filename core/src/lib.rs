@@ -14,6 +14,7 @@
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
 //! | [`wire`] | messages and durable records as bytes |
 #![no_std]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 

@@ -263,6 +263,7 @@ impl<P: Protocol> Node<P> {
             self.stop(broken, desk);
             return;
         }
+        let before = desk.outputs.len();
         for prompt in desk.effects.prompt.drain(..) {
             desk.outputs.push(match prompt {
                 Prompt::Notice { to, notice } => Output::Notice { to, notice },
@@ -284,13 +285,18 @@ impl<P: Protocol> Node<P> {
         }
         let mut held = mem::take(&mut desk.effects.held);
         for effect in held.drain(..) {
-            self.hold(effect, desk);
+            if !self.hold(effect) {
+                desk.outputs.truncate(before);
+                self.stop(Broken("gate: more effects wait than its bound allows"), desk);
+                break;
+            }
         }
         desk.effects.held = held;
     }
 
-    /// Puts an effect behind the newest open commit; an equal claim that already waits there stands for both.
-    fn hold(&mut self, effect: Held<P>, desk: &mut Desk<P>) {
+    /// Puts an effect behind the newest open commit; an equal claim that already waits there stands for both. `false`
+    /// if there is no room for something that may not be lost.
+    fn hold(&mut self, effect: Held<P>) -> bool {
         let commits = self.open_commits;
         let is_claim = matches!(effect, Held::Claim { .. });
         if is_claim
@@ -301,15 +307,13 @@ impl<P: Protocol> Node<P> {
                 .take_while(|w| w.commits == commits)
                 .any(|w| w.effect == effect)
         {
-            return;
+            return true;
         }
         if self.waiting.len() >= usize::from(self.bound.held) {
-            if !is_claim {
-                self.stop(Broken("gate: more effects wait than its bound allows"), desk);
-            }
-            return;
+            return is_claim;
         }
         self.waiting.push_back(Waiting { commits, effect });
+        true
     }
 
     /// Lets go, in order, all that waits for nothing more. Notes go back into the protocol, whose new effects queue

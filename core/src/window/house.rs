@@ -73,6 +73,24 @@ impl House {
         &self.name
     }
 
+    /// The readings that can still matter, sorted by time.
+    #[must_use]
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
+    /// The windows that are closed and can still be revised, sorted by start.
+    #[must_use]
+    pub fn closed(&self) -> &[Closed] {
+        &self.closed
+    }
+
+    /// All windows that start before this are closed, ms; `i64::MIN` when none is.
+    #[must_use]
+    pub const fn until_ms(&self) -> i64 {
+        self.until_ms
+    }
+
     /// Its newest event time, ms; `i64::MIN` before the first.
     #[must_use]
     pub fn newest_ms(&self) -> i64 {

@@ -18,6 +18,7 @@
 //! | reading | outcome |
 //! | --- | --- |
 //! | more than `future` ahead of its "now" | set aside: future; moves no watermark |
+//! | power or time beyond belief | set aside: out of range |
 //! | its window is gone (end + lateness ≤ watermark) | set aside: too late |
 //! | same household and event time as one that is kept, same content | set aside: repeated |
 //! | the same with another content | set aside: conflict |
@@ -107,7 +108,7 @@ pub enum Why {
     TooLate,
     /// Its time lies too far ahead.
     Future,
-    /// Its power is beyond belief.
+    /// Its power is beyond belief, or its time beyond the calendar.
     OutOfRange,
     /// Too many households, or too many readings in a window.
     NoRoom,
@@ -116,6 +117,10 @@ pub enum Why {
     /// The source no longer has the records.
     Gone,
 }
+
+/// No reading was measured further than this from 1970, before or after: ten thousand years, in ms. Near the ends of
+/// the number's range a window would have no end that a watermark could pass.
+pub const TIME_MAX_MS: u64 = 315_360_000_000_000;
 
 /// Sweeps without a reading after which a household counts as silent.
 const IDLE_SWEEPS: u8 = 2;
@@ -248,7 +253,8 @@ impl Windows {
         if reading.time_ms > take.now_ms.saturating_add(config.future_ms) {
             return Err(Why::Future);
         }
-        if reading.power_mw.unsigned_abs() > config.power_max_mw.unsigned_abs() {
+        let believable = reading.power_mw.unsigned_abs() <= config.power_max_mw.unsigned_abs();
+        if !believable || reading.time_ms.unsigned_abs() > TIME_MAX_MS {
             return Err(Why::OutOfRange);
         }
         let at = match self
@@ -289,30 +295,29 @@ impl Windows {
 
     fn on_sweep_timer(&mut self, config: &WindowConfig, fx: &mut Effects<Self>) {
         // A round that was cut short goes on before the next one counts.
-        if !self.due().any(|_| true) {
+        if !self.any_due() {
             for idle in &mut self.idle {
                 *idle = idle.saturating_add(1).min(IDLE_SWEEPS);
             }
         }
-        let now: Vec<usize> = self.due().take(SWEPT_MAX).collect();
-        for at in now {
-            if let Some(house) = self.houses.get_mut(at) {
-                house.close_until(config, i64::MAX, fx);
-            }
+        let silent = self.houses.iter_mut().zip(&self.idle);
+        let due = silent.filter(|(house, idle)| is_due(house, **idle));
+        for (house, _) in due.take(SWEPT_MAX) {
+            house.close_until(config, i64::MAX, fx);
         }
-        let next = if self.due().any(|_| true) {
-            Ticks(0)
-        } else {
-            config.idle
-        };
+        let next = if self.any_due() { Ticks(0) } else { config.idle };
         fx.arm(WindowTimer::Sweep, Delay::exactly(next));
     }
 
-    /// Households that have been silent for long and still have an open window.
-    fn due(&self) -> impl Iterator<Item = usize> + '_ {
-        let silent = self.houses.iter().zip(&self.idle).enumerate();
-        silent
-            .filter(|(_, (house, idle))| **idle >= IDLE_SWEEPS && house.has_open())
-            .map(|(at, _)| at)
+    /// Whether a household has been silent for long and still has an open window.
+    fn any_due(&self) -> bool {
+        self.houses
+            .iter()
+            .zip(&self.idle)
+            .any(|(house, idle)| is_due(house, *idle))
     }
+}
+
+fn is_due(house: &House, idle: u8) -> bool {
+    idle >= IDLE_SWEEPS && house.has_open()
 }

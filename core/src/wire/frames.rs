@@ -106,11 +106,7 @@ pub fn encode_down(message: &Downlink<Tuple>, buffer: &mut Vec<u8>) {
             w.number((*credit).into());
             w.optional(codes.as_ref().map(|codes| codes.first.0));
             if let Some(codes) = codes {
-                w.count(codes.codes.len());
-                for (household, code) in &codes.codes {
-                    w.name(household);
-                    code.0.iter().for_each(|byte| w.byte(*byte));
-                }
+                write_codes(w, &codes.codes);
             }
         }
         Downlink::Claim(ReceiverClaim::Fenced { epoch }) => w.number(*epoch),
@@ -195,7 +191,7 @@ fn open(bytes: &[u8]) -> Result<(u8, Reader<'_>), WireError> {
 }
 
 /// Rows name their household by its place in a list, and times as steps from row to row: a batch repeats both a lot.
-fn write_rows(w: &mut Writer<'_>, rows: &Rows<Tuple>) {
+pub(super) fn write_rows(w: &mut Writer<'_>, rows: &Rows<Tuple>) {
     let mut households: Vec<Household> = rows.bodies.iter().map(|tuple| tuple.household).collect();
     households.extend_from_slice(&rows.asks);
     households.sort_unstable();
@@ -216,18 +212,24 @@ fn write_rows(w: &mut Writer<'_>, rows: &Rows<Tuple>) {
     }
 }
 
-fn read_rows(r: &mut Reader<'_>) -> Result<Rows<Tuple>, WireError> {
+pub(super) fn read_rows(r: &mut Reader<'_>) -> Result<Rows<Tuple>, WireError> {
     let first = Seq(r.number()?);
     let households = (0..r.count()?)
         .map(|_| r.name())
         .collect::<Result<Vec<Household>, _>>()?;
-    let at = |r: &mut Reader<'_>| {
+    if !households.is_sorted_by(|a, b| a < b) {
+        return Err(WireError::Order);
+    }
+    let mut used = alloc::vec![false; households.len()];
+    let mut at = |r: &mut Reader<'_>| {
         let place: usize = r.small()?;
+        *used.get_mut(place).ok_or(WireError::Length)? = true;
         households.get(place).copied().ok_or(WireError::Length)
     };
     let asks = (0..r.count()?).map(|_| at(r)).collect::<Result<Vec<_>, _>>()?;
     let count = r.count()?;
-    if count > BATCH_ROWS_MAX {
+    // No row is shorter than a place, a step, a kind and an end.
+    if count > BATCH_ROWS_MAX.min(r.0.len() / 4) {
         return Err(WireError::Length);
     }
     let mut bodies = Vec::with_capacity(count);
@@ -240,6 +242,9 @@ fn read_rows(r: &mut Reader<'_>) -> Result<Rows<Tuple>, WireError> {
             start_ms,
             span: read_span(r)?,
         });
+    }
+    if used.contains(&false) {
+        return Err(WireError::Order);
     }
     Ok(Rows { first, bodies, asks })
 }
@@ -287,7 +292,15 @@ fn read_span(r: &mut Reader<'_>) -> Result<Span, WireError> {
     }
 }
 
-fn read_codes(r: &mut Reader<'_>) -> Result<Vec<(Household, Code)>, WireError> {
+pub(super) fn write_codes(w: &mut Writer<'_>, codes: &[(Household, Code)]) {
+    w.count(codes.len());
+    for (household, code) in codes {
+        w.name(household);
+        code.0.iter().for_each(|byte| w.byte(*byte));
+    }
+}
+
+pub(super) fn read_codes(r: &mut Reader<'_>) -> Result<Vec<(Household, Code)>, WireError> {
     let read_one = |r: &mut Reader<'_>| {
         let household = r.name()?;
         let code = r.take(5)?.try_into().map_err(|_| WireError::Truncated)?;

@@ -8,17 +8,25 @@
 //! | --- | --- | --- |
 //! | 1 | Heartbeat | name, backlog |
 //! | 2 | Hello | name, epoch, session, oldest |
-//! | 3 | Batch | name, epoch, first, asks, households, rows |
+//! | 3 | Batch | name, epoch, first, households (sorted), asks, rows |
 //! | 65 | Alive | credit |
 //! | 66 | Welcome | epoch, session, high, credit |
 //! | 67 | Ack | epoch, high, credit, codes |
 //! | 68 | Fenced | epoch |
 
+//!
+//! Every message has exactly one form: what decodes encodes to the same bytes again. `core/tests/wire.rs` holds the
+//! bytes of one frame of each kind; a change of any of them is a change of [`VERSION`].
+//!
+//! [`record`] writes inputs and recovered states for the flight recorder, which frames and checks its own entries.
+
 mod bytes;
 mod frames;
+pub mod record;
 
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
+pub use record::Recorded;
 
 use core::fmt;
 
@@ -42,6 +50,8 @@ pub enum WireError {
     Checksum,
     /// A count or length that cannot be.
     Length,
+    /// A list that is not in its one order: every message has exactly one form.
+    Order,
     /// A name that is empty, too long or not UTF-8.
     Name,
     /// A number that does not fit its type.
@@ -63,6 +73,7 @@ impl fmt::Display for WireError {
             Self::Kind(kind) => write!(f, "message kind {kind} is unknown here"),
             Self::Checksum => f.write_str("the checksum does not fit: the frame was damaged on the way"),
             Self::Length => f.write_str("a length in the frame cannot be"),
+            Self::Order => f.write_str("a list in the frame is out of order or has an entry that nothing uses"),
             Self::Name => f.write_str("a name in the frame is empty, too long or not UTF-8"),
             Self::Number => f.write_str("a number in the frame is out of range"),
         }
