@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use pehra_nng::{Endpoint, Tls};
+use pehra_nng::{Backend, Endpoint, Tls};
 use pehra_redis::Durability;
 use serde::Deserialize;
 
@@ -79,6 +79,9 @@ struct Given {
     /// The cloud's key (PEM)
     #[arg(long)]
     tls_key: Option<PathBuf>,
+    /// Who speaks NNG's wire protocol: sp (our own codec) or libnng (NNG's C library) [default: sp]
+    #[arg(long, env = "PEHRA_CLOUD_TRANSPORT")]
+    transport: Option<String>,
     /// Where to serve metrics for Prometheus, host:port [default: none]
     #[arg(long, env = "PEHRA_CLOUD_METRICS")]
     metrics: Option<SocketAddr>,
@@ -101,6 +104,7 @@ impl Given {
             tls_ca: self.tls_ca.or(other.tls_ca),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
+            transport: self.transport.or(other.transport),
             metrics: self.metrics.or(other.metrics),
         }
     }
@@ -112,6 +116,7 @@ pub struct Settings {
     pub heartbeat: Endpoint,
     pub data: Endpoint,
     pub tls: Option<Tls>,
+    pub backend: Backend,
     pub redis: String,
     pub durability: Durability,
     pub sqlite: Option<PathBuf>,
@@ -161,6 +166,7 @@ impl Settings {
             heartbeat: endpoint(given.heartbeat_port.unwrap_or(63270))?,
             data: endpoint(given.data_port.unwrap_or(63271))?,
             tls,
+            backend: backend(given.transport.as_deref())?,
             redis: given.redis.unwrap_or_else(|| "redis://127.0.0.1:6379".into()),
             durability: if given.redis_not_durable {
                 Durability::Waived
@@ -182,9 +188,18 @@ impl Settings {
     /// Limits of the sockets.
     pub fn transport(&self) -> pehra_nng::Options {
         pehra_nng::Options {
+            backend: self.backend,
             tls: self.tls.clone(),
             ..pehra_nng::Options::default()
         }
+    }
+}
+
+fn backend(name: Option<&str>) -> Result<Backend, String> {
+    match name {
+        None | Some("sp") => Ok(Backend::Sp),
+        Some("libnng") => Ok(Backend::LibNng),
+        Some(other) => Err(format!("--transport {other}: expected sp or libnng")),
     }
 }
 

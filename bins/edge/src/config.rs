@@ -10,7 +10,7 @@ use pehra_core::pipeline::PipelineConfig;
 use pehra_core::types::{EdgeName, NodeId, Ticks};
 use pehra_core::window::WindowConfig;
 use pehra_kafka::{Cluster, Producer};
-use pehra_nng::{Endpoint, Tls};
+use pehra_nng::{Backend, Endpoint, Tls};
 use serde::Deserialize;
 
 /// The edge: readings from Kafka, windows, a durable outbox, delivery to the cloud.
@@ -99,6 +99,9 @@ struct Given {
     /// Acknowledged rows that stay, so that a cloud that lost data can be healed [default: 100000]
     #[arg(long)]
     retain_rows: Option<u64>,
+    /// Who speaks NNG's wire protocol: sp (our own codec) or libnng (NNG's C library) [default: sp]
+    #[arg(long, env = "PEHRA_EDGE_TRANSPORT")]
+    transport: Option<String>,
     /// Where to serve metrics for Prometheus, host:port [default: none]
     #[arg(long, env = "PEHRA_EDGE_METRICS")]
     metrics: Option<SocketAddr>,
@@ -130,6 +133,7 @@ impl Given {
             heartbeat_ms: self.heartbeat_ms.or(other.heartbeat_ms),
             retry_ms: self.retry_ms.or(other.retry_ms),
             retain_rows: self.retain_rows.or(other.retain_rows),
+            transport: self.transport.or(other.transport),
             metrics: self.metrics.or(other.metrics),
         }
     }
@@ -147,6 +151,7 @@ pub struct Settings {
     pub heartbeat: Endpoint,
     pub data: Endpoint,
     pub tls: Option<Tls>,
+    pub backend: Backend,
     pub windows: WindowConfig,
     pub heartbeat_ms: u32,
     pub retry_ms: u32,
@@ -219,6 +224,7 @@ impl Settings {
             heartbeat: endpoint(given.heartbeat_port.unwrap_or(63270))?,
             data: endpoint(given.data_port.unwrap_or(63271))?,
             tls,
+            backend: backend(given.transport.as_deref())?,
             windows,
             heartbeat_ms: given.heartbeat_ms.unwrap_or(3000),
             retry_ms: given.retry_ms.unwrap_or(1000),
@@ -251,6 +257,7 @@ impl Settings {
     /// How the cloud is reached.
     pub fn transport(&self) -> pehra_nng::Options {
         pehra_nng::Options {
+            backend: self.backend,
             tls: self.tls.clone(),
             reconnect_max: Duration::from_secs(2),
             ..pehra_nng::Options::default()
@@ -268,6 +275,14 @@ impl Settings {
                 ..SenderConfig::deployed(cloud)
             },
         }
+    }
+}
+
+fn backend(name: Option<&str>) -> Result<Backend, String> {
+    match name {
+        None | Some("sp") => Ok(Backend::Sp),
+        Some("libnng") => Ok(Backend::LibNng),
+        Some(other) => Err(format!("--transport {other}: expected sp or libnng")),
     }
 }
 

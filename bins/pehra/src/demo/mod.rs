@@ -75,6 +75,15 @@ pub struct Args {
     /// Keep databases and logs in this folder
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Who speaks NNG's wire protocol in edge and cloud: sp or libnng
+    #[arg(long, hide = true)]
+    transport: Option<String>,
+    /// Ports that the cloud listens on for heartbeats and rows, instead of free ones
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 2)]
+    ports: Option<Vec<u16>>,
+    /// Ports that the edge connects to, if something stands between the two
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 2)]
+    via: Option<Vec<u16>>,
 }
 
 pub fn run(args: Args) -> Result<ExitCode, String> {

@@ -73,7 +73,12 @@ impl Parts {
         };
         let (cluster, topic, embedded) = kafka(args).await?;
         let store = cloud_store(args, &folder)?;
-        let [heartbeat, data] = [free_port()?, free_port()?];
+        let pair = |ports: &[u16]| ports.first().copied().zip(ports.get(1).copied());
+        let (heartbeat, data) = match args.ports.as_deref().and_then(pair) {
+            Some(ports) => ports,
+            None => (free_port()?, free_port()?),
+        };
+        let (edge_heartbeat, edge_data) = args.via.as_deref().and_then(pair).unwrap_or((heartbeat, data));
         let page_port = if TcpListener::bind(("127.0.0.1", args.page_port)).is_ok() {
             args.page_port
         } else {
@@ -92,15 +97,15 @@ impl Parts {
             CloudStore::Redis { url, .. } => format!("--redis={url}"),
             CloudStore::Sqlite(path) => format!("--sqlite={}", text(path)),
         });
-        let edge = vec![
+        let mut edge = vec![
             "--control".into(),
             format!("--name={EDGE}"),
             format!("--database={}", text(&database)),
             format!("--kafka={}", cluster.brokers),
             format!("--topic={topic}"),
             "--cloud=127.0.0.1".into(),
-            format!("--heartbeat-port={heartbeat}"),
-            format!("--data-port={data}"),
+            format!("--heartbeat-port={edge_heartbeat}"),
+            format!("--data-port={edge_data}"),
             // The demo's time runs fast: a silent household is noticed fast, and so is a lost batch.
             "--idle-ms=1500".into(),
             "--heartbeat-ms=1000".into(),
@@ -108,6 +113,10 @@ impl Parts {
             // The account at the end looks at every row.
             "--retain-rows=100000000".into(),
         ];
+        if let Some(transport) = &args.transport {
+            edge.push(format!("--transport={transport}"));
+            cloud.push(format!("--transport={transport}"));
+        }
         let cloud = Child::start("pehra-cloud", beside("pehra-cloud")?, cloud, folder.join("cloud.log"))?;
         let edge = Child::start("pehra-edge", beside("pehra-edge")?, edge, folder.join("edge.log"))?;
         Ok(Self {
