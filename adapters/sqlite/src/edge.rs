@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use pehra_core::delivery::{Rows, RowsQuery, SenderDurable, SenderRecord, Seq};
 use pehra_core::pipeline::{Pipeline, PipelineDurable, PipelineRecord, SetAside};
@@ -18,6 +19,10 @@ use crate::schema;
 
 /// Size of the reserve that an edge takes beside its database.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long to wait for the lock: an edge that is being replaced may still be ending, and a process that it is just
+/// starting holds its files open until it runs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The edge's store.
 #[derive(Debug)]
@@ -97,13 +102,19 @@ fn be_alone(path: &Path) -> Result<File, StoreError> {
             format!("{error}: does the folder exist, and may this user write to it?"),
         )
     })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::new(
-            doing,
-            "another edge has this database open: stop it, or give this one a database and a name of its own",
-        )),
-        Err(TryLockError::Error(error)) => Err(StoreError::new(doing, error)),
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::new(
+                    doing,
+                    "another edge has this database open: stop it, or give this one a database and a name of its own",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::new(doing, error)),
+        }
     }
 }
 
