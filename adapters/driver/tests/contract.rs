@@ -251,8 +251,8 @@ async fn a_store_that_does_not_answer_holds_up_no_other_task() {
     let disk = Disk::default();
     disk.set(|disk| disk.opens_take = Duration::from_millis(400));
     let toy = start(disk, GATE, 16);
-    let ticking = tokio::spawn(async {
-        let started = Instant::now();
+    let started = Instant::now();
+    let ticking = tokio::spawn(async move {
         for _ in 0..10 {
             a_while(5).await;
         }

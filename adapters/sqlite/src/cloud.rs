@@ -12,7 +12,7 @@ use pehra_driver::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::database::{failed, look, open};
-use crate::edge::read_span;
+use crate::read::read_span;
 use crate::schema;
 
 /// Told of a household's total whenever it changes, and of all of them when the store is loaded.

@@ -1,7 +1,7 @@
 //! Opening a database the one way that all stores here use.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pehra_driver::StoreError;
 use rusqlite::{Connection, OpenFlags};
@@ -25,14 +25,17 @@ pub(crate) fn failed(doing: &str) -> impl FnOnce(rusqlite::Error) -> StoreError 
     }
 }
 
+/// How long to wait for another connection.
+const BUSY_MAX: Duration = Duration::from_secs(5);
+
 /// Opens a database for writing and brings its schema up to date. `migrations` are SQL scripts; the database
 /// remembers how many it has had.
 pub(crate) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
     let doing = format!("opening {}", path.display());
     let connection = Connection::open(path).map_err(failed(&doing))?;
     let settle = |connection: &Connection| -> rusqlite::Result<()> {
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.busy_timeout(BUSY_MAX)?;
+        use_log(connection)?;
         connection.pragma_update(None, "synchronous", "full")?;
         // Bounded memory, whatever the backlog: 4 MiB of pages, and a log that is folded back every 4 MiB.
         connection.pragma_update(None, "cache_size", -4096)?;
@@ -44,6 +47,22 @@ pub(crate) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&connection, migrations, &doing)?;
     Ok(connection)
+}
+
+/// Switches to the write-ahead log. While another connection does the same on a new file SQLite says at once that it is
+/// busy, whatever the timeout.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + BUSY_MAX;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Looks whether the settings that durability rests on were taken: SQLite ignores in silence what it cannot do.
@@ -96,9 +115,7 @@ pub(crate) fn look(path: &Path) -> Result<Connection, StoreError> {
     let doing = format!("reading {}", path.display());
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed(&doing))?;
-    connection
-        .busy_timeout(Duration::from_secs(5))
-        .map_err(failed(&doing))?;
+    connection.busy_timeout(BUSY_MAX).map_err(failed(&doing))?;
     Ok(connection)
 }
 

@@ -3,21 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use pehra_core::delivery::{Rows, RowsQuery, SenderDurable, SenderRecord, Seq};
 use pehra_core::pipeline::{Pipeline, PipelineDurable, PipelineRecord, SetAside};
 use pehra_core::protocol::Recovered;
 use pehra_core::types::Household;
-use pehra_core::window::{Closed, House, Kept, Span, Tuple, Why, WindowRecord};
+use pehra_core::window::{Span, Tuple, Why, WindowRecord};
 use pehra_driver::{Store, StoreError};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::database::{failed, open};
+use crate::read::{read_cursors, read_houses, read_positions, read_rows};
 use crate::reserve::Reserve;
 use crate::schema;
 
 /// Size of the reserve that an edge takes beside its database.
 const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long to wait for the lock: an edge that is being replaced may still be ending, and a process that it is just
+/// starting holds its files open until it runs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The edge's store.
 #[derive(Debug)]
@@ -97,13 +103,19 @@ fn be_alone(path: &Path) -> Result<File, StoreError> {
             format!("{error}: does the folder exist, and may this user write to it?"),
         )
     })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::new(
-            doing,
-            "another edge has this database open: stop it, or give this one a database and a name of its own",
-        )),
-        Err(TryLockError::Error(error)) => Err(StoreError::new(doing, error)),
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::new(
+                    doing,
+                    "another edge has this database open: stop it, or give this one a database and a name of its own",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::new(doing, error)),
+        }
     }
 }
 
@@ -340,122 +352,4 @@ const fn why_name(why: Why) -> &'static str {
         Why::Unreadable => "unreadable",
         Why::Gone => "gone",
     }
-}
-
-fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<Seq> {
-    Ok(Seq(row.get::<_, i64>(column)?.cast_unsigned()))
-}
-
-pub(crate) fn read_cursors(connection: &Connection) -> rusqlite::Result<Option<SenderDurable>> {
-    connection
-        .prepare_cached("SELECT epoch, last, sent, acked, oldest FROM cursors")?
-        .query_row([], |row| {
-            Ok(SenderDurable {
-                epoch: row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned),
-                last: seq(row, 1)?,
-                sent: seq(row, 2)?,
-                acked: seq(row, 3)?,
-                oldest: seq(row, 4)?,
-            })
-        })
-        .optional()
-}
-
-fn read_positions(connection: &Connection) -> rusqlite::Result<Vec<(u16, u64)>> {
-    connection
-        .prepare("SELECT partition, next FROM positions ORDER BY partition")?
-        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
-        .collect()
-}
-
-fn read_houses(connection: &Connection, households: &mut HashMap<Household, i64>) -> rusqlite::Result<Vec<House>> {
-    let mut names = connection.prepare("SELECT id, name, until_ms FROM households")?;
-    let mut kept =
-        connection.prepare("SELECT time_ms, power_mw, register FROM kept WHERE household = ?1 ORDER BY 1")?;
-    let mut closed = connection.prepare("SELECT start_ms, revision FROM closed WHERE household = ?1 ORDER BY 1")?;
-    let mut houses = Vec::new();
-    let mut rows = names.query([])?;
-    households.clear();
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let text: String = row.get(1)?;
-        let Some(name) = Household::new(&text) else { continue };
-        households.insert(name, id);
-        let kept: Vec<Kept> = kept
-            .query_map([id], |row| {
-                let register = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
-                Ok(Kept {
-                    time_ms: row.get(0)?,
-                    power_mw: row.get(1)?,
-                    register,
-                })
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        let closed: Vec<Closed> = closed
-            .query_map([id], |row| {
-                Ok(Closed {
-                    start_ms: row.get(0)?,
-                    revision: row.get(1)?,
-                })
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        let until_ms = row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MIN);
-        if !kept.is_empty() {
-            houses.push(House::restore(name, kept, closed, until_ms));
-        }
-    }
-    houses.sort_by(|a, b| a.name().cmp(b.name()));
-    Ok(houses)
-}
-
-fn read_rows(connection: &Connection, query: &RowsQuery) -> rusqlite::Result<Rows<Tuple>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT h.name, h.postal_code IS NULL, o.start_ms, o.gap_until_ms, o.sum_mw, o.n, o.min_mw, o.max_mw,
-                o.first_register, o.last_register, o.revision
-         FROM outbox o JOIN households h ON h.id = o.household
-         WHERE o.seq >= ?1 ORDER BY o.seq LIMIT ?2",
-    )?;
-    let mut asks = Vec::new();
-    let mut bodies = Vec::with_capacity(usize::try_from(query.count).unwrap_or(0));
-    let mut rows = statement.query(params![query.first.0.cast_signed(), query.count])?;
-    while let Some(row) = rows.next()? {
-        let Some(household) = row.get_ref(0)?.as_str().ok().and_then(Household::new) else {
-            continue;
-        };
-        if row.get(1)? {
-            asks.push(household);
-        }
-        bodies.push(Tuple {
-            household,
-            start_ms: row.get(2)?,
-            span: read_span(row, 3)?,
-        });
-    }
-    asks.sort_unstable();
-    asks.dedup();
-    Ok(Rows {
-        first: query.first,
-        bodies,
-        asks,
-    })
-}
-
-/// Reads a span from eight columns, the first of which is the end of a gap.
-pub(crate) fn read_span(row: &Row<'_>, first: usize) -> rusqlite::Result<Span> {
-    if let Some(until_ms) = row.get(first)? {
-        return Ok(Span::Gap { until_ms });
-    }
-    let register = |column| {
-        row.get::<_, Option<i64>>(column)
-            .map(|register| register.map(i64::cast_unsigned))
-    };
-    Ok(Span::Window {
-        sum_mw: row.get(first + 1)?,
-        n: row.get(first + 2)?,
-        min_mw: row.get(first + 3)?,
-        max_mw: row.get(first + 4)?,
-        first_register: register(first + 5)?,
-        last_register: register(first + 6)?,
-        revision: row.get(first + 7)?,
-    })
 }

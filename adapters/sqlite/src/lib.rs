@@ -7,6 +7,7 @@ mod cloud;
 mod database;
 mod edge;
 mod looks;
+mod read;
 mod reserve;
 mod schema;
 

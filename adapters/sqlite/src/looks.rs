@@ -6,7 +6,7 @@ use pehra_driver::StoreError;
 use rusqlite::Connection;
 
 use crate::database::{failed, look};
-use crate::edge::read_cursors;
+use crate::read::read_cursors;
 
 /// How much an edge has not yet had acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! What is tested is the contract between the driver and its ports: when a commit is reported is the test's to say, so
 //! the store is a double here. Real stores are tested in their own crates.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pehra_core::node::GateBound;
@@ -118,7 +118,8 @@ impl Disk {
     }
 
     pub fn state(&self) -> MutexGuard<'_, DiskState> {
-        self.0.0.lock().expect("not poisoned")
+        // A test that has failed while it held the lock has said so already.
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(&self) -> Result<Self, StoreError> {
@@ -142,7 +143,7 @@ impl Store<Toy> for Disk {
 
     fn commit(&mut self, records: &[u32]) -> Result<(), StoreError> {
         let held = self.0.1.wait_while(self.state(), |state| state.held);
-        let mut state = held.expect("not poisoned");
+        let mut state = held.unwrap_or_else(PoisonError::into_inner);
         if state.fail_commits > 0 {
             state.fail_commits -= 1;
             return Err(StoreError::new("committing", "as told"));
@@ -181,7 +182,7 @@ pub struct Pages(Arc<Mutex<Book>>);
 
 impl Pages {
     pub fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().expect("not poisoned")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -224,8 +225,18 @@ impl Shell<Toy> for Pages {
     }
 }
 
+/// Lets the disk go on when a test ends, so that one that fails does not wait for its store for ever.
+pub struct Release(Disk);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.set(|disk| disk.held = false);
+    }
+}
+
 /// A running toy.
 pub struct Running {
+    _release: Release,
     pub disk: Disk,
     pub pages: Pages,
     pub letters: Mailbox<Toy>,
@@ -247,6 +258,7 @@ pub fn start(disk: Disk, gate: GateBound, capacity: usize) -> Running {
     let (mut shell, opener) = (pages.clone(), disk.clone());
     let node = tokio::spawn(async move { run(&(), options, || opener.open(), &mut shell, inbox, stopping).await });
     Running {
+        _release: Release(disk.clone()),
         disk,
         pages,
         letters,
