@@ -27,6 +27,8 @@ pub mod kinds;
 pub mod lasso;
 pub mod net;
 pub mod report;
+pub mod results;
+pub mod shared;
 mod scc;
 pub mod site;
 mod store;
