@@ -25,6 +25,7 @@ pub mod graph;
 pub mod hunt;
 pub mod kinds;
 pub mod lasso;
+pub mod link;
 pub mod net;
 pub mod report;
 pub mod results;

@@ -8,7 +8,7 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Net(Vec<u32>);
 
-/// Marks a message that nobody owes us any more: it may still arrive, any number of times, or never.
+/// Marks a message that nobody owes us: it may still arrive once, or never.
 pub const STALE: u32 = 1 << 31;
 
 impl Net {
@@ -39,14 +39,14 @@ impl Net {
         self.0.dedup();
     }
 
-    /// The message has arrived once: that it comes again is possible, and owed by nobody.
+    /// The message has arrived, after the calm. One that was owed may come once more, or not; one that was not owed has
+    /// come for the last time. So a calm network repeats too, but not without end.
     pub fn arrived(&mut self, packed: u32) {
-        if let Ok(at) = self.0.binary_search(&(packed & !STALE)) {
-            self.0.remove(at);
-            let stale = packed | STALE;
-            if let Err(at) = self.0.binary_search(&stale) {
-                self.0.insert(at, stale);
-            }
+        self.0.retain(|other| *other != packed);
+        if packed & STALE == 0
+            && let Err(at) = self.0.binary_search(&(packed | STALE))
+        {
+            self.0.insert(at, packed | STALE);
         }
     }
 
@@ -132,5 +132,7 @@ mod tests {
         net.arrived(3);
         assert!(!net.owes(|_| true));
         assert_eq!(net.iter().collect::<Vec<_>>(), [1 | STALE, 3 | STALE]);
+        net.arrived(3 | STALE);
+        assert_eq!(net.iter().collect::<Vec<_>>(), [1 | STALE]);
     }
 }

@@ -23,7 +23,7 @@ pub struct Bounds {
     pub cloud_crashes: u8,
     /// New greetings beyond those that starts need.
     pub greetings: u8,
-    /// Times that the cloud loses its store.
+    /// Times that the cloud loses its store; where the network calms down, while a row is still to come.
     pub wipes: u8,
     /// Times that the edge's store is put back to an older copy (taken at any moment), 0 or 1.
     pub restores: u8,

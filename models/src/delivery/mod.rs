@@ -9,7 +9,7 @@ mod state;
 mod world;
 
 pub use bounds::{Bounds, Grain};
-pub use messages::Parcel;
+pub use messages::{Parcel, is_beat_down, is_beat_up, pack_down, pack_up, unpack_down, unpack_up};
 pub use state::{Action, Cloud, Edge, Ghosts, PARCELS_MAX, State};
 pub use world::World;
 

@@ -73,7 +73,7 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             },
         ),
         Property::always("delivery/fenced only if there is a reason", |_, state: &State| {
-            state.ghosts.restored || state.edge.node.state().phase() != Phase::Fenced
+            state.ghosts.restored || state.ghosts.renewed || state.edge.node.state().phase() != Phase::Fenced
         }),
         Property::sometimes("everything arrives", |world: &World, state: &State| {
             state.is_done(world.bounds().parcels)

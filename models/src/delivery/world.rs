@@ -31,9 +31,12 @@ struct Parts {
     clouds: Pool<Cloud>,
     nets: Pool<Net>,
     copies: Pool<EdgeImage<Parcel>>,
-    edge_steps: Memo<(Shared<Edge>, EdgeInput, u8), Option<Outcome<Edge>>>,
+    edge_steps: Memo<(Shared<Edge>, EdgeInput, Counter), Option<Outcome<Edge>>>,
     cloud_steps: Memo<(Shared<Cloud>, CloudInput), Option<Outcome<Cloud>>>,
 }
+
+/// The highest nonce that a packed message can name.
+const NONCES_MAX: u8 = 15;
 
 /// What a step makes of a site.
 struct Outcome<S: 'static> {
@@ -88,21 +91,24 @@ impl World {
         (self.parts.edges.len(), self.parts.clouds.len(), self.parts.nets.len())
     }
 
-    fn nonces(&self, drawn: u8) -> Counter {
+    /// The environment's budget of greetings, and room beyond it once calm: old news that still comes then may raise
+    /// doubts, and a budget that ends in the middle of an answer would look like a standstill.
+    fn nonces(&self, drawn: u8, calm: bool) -> Counter {
         let bounds = &self.bounds;
         let most = 1 + bounds.edge_crashes + bounds.restores + bounds.renewals + bounds.greetings;
+        let most = if calm { NONCES_MAX } else { most };
         Counter { drawn, most }
     }
 
-    fn edge_step(&self, edge: Shared<Edge>, input: EdgeInput, drawn: u8) -> Option<&'static Outcome<Edge>> {
-        let step = |_: &_| self.compute_edge_step(edge, input, drawn);
-        self.parts.edge_steps.answer((edge, input, drawn), step).as_ref()
+    fn edge_step(&self, state: &State, input: EdgeInput) -> Option<&'static Outcome<Edge>> {
+        let (edge, nonces) = (state.edge, self.nonces(state.drawn, state.calm));
+        let step = |_: &_| self.compute_edge_step(edge, input, nonces);
+        self.parts.edge_steps.answer((edge, input, nonces), step).as_ref()
     }
 
-    fn compute_edge_step(&self, edge: Shared<Edge>, input: EdgeInput, drawn: u8) -> Option<Outcome<Edge>> {
+    fn compute_edge_step(&self, edge: Shared<Edge>, input: EdgeInput, mut nonces: Counter) -> Option<Outcome<Edge>> {
         let config = &self.bounds.sender;
         let mut site = Edge::clone(&edge);
-        let mut nonces = self.nonces(drawn);
         let mut said = Vec::new();
         let taken = match input {
             EdgeInput::Append(number) => {
@@ -204,8 +210,8 @@ impl World {
         }
         actions.extend(state.up.iter().map(Action::ToCloud));
         // What is not a welcome can only show a sign of life to an edge that does not stream.
-        let deaf = !bounds.heartbeats && bounds.drops_dead();
-        let deaf = deaf && state.edge.node.state().phase() != Phase::Streaming;
+        let deaf = !bounds.heartbeats && !bounds.keeps_dead;
+        let deaf = deaf && !state.calm && state.edge.node.state().phase() != Phase::Streaming;
         actions.extend(state.down.iter().filter(|word| !deaf || is_welcome(*word)).map(Action::ToEdge));
         for (possible, action) in [
             (!state.edge.disk.is_empty(), Action::EdgeDurable),
@@ -224,7 +230,11 @@ impl World {
             ),
             (!state.calm && state.left[0] > 0, Action::EdgeCrash),
             (!state.calm && state.left[1] > 0, Action::CloudCrash),
-            (!state.calm && state.left[2] > 0, Action::CloudWipe),
+            (
+                // An edge that has nothing to send asks nothing, and so does not learn of a loss: a row must follow.
+                !state.calm && state.left[2] > 0 && (!bounds.calms || state.ghosts.taken < bounds.parcels),
+                Action::CloudWipe,
+            ),
             (
                 !state.calm && state.left[3] > 0 && state.copy.is_none(),
                 Action::EdgeCopy,
@@ -246,7 +256,7 @@ impl World {
         let mut state = before.clone();
         let mut up = Net::clone(&before.up);
         let mut down = Net::clone(&before.down);
-        let edge = |input| self.edge_step(before.edge, input, before.drawn).map(Stepped::Edge);
+        let edge = |input| self.edge_step(before, input).map(Stepped::Edge);
         let cloud = |input| self.cloud_step(before.cloud, input).map(Stepped::Cloud);
         let stepped = match action {
             Action::Append => {
@@ -309,6 +319,8 @@ impl World {
             }
         };
         match stepped? {
+            // A new greeting beyond the budget: the timer has not gone off yet.
+            Stepped::Edge(outcome) if outcome.site.node.state().phase() == Phase::Drawing => return None,
             Stepped::Edge(outcome) => {
                 state.edge = outcome.site;
                 state.drawn = outcome.drawn;
@@ -321,6 +333,9 @@ impl World {
             }
             Stepped::Neither => {}
         }
+        if !self.bounds.keeps_dead {
+            drop_unheard(&state, &mut down);
+        }
         if self.bounds.drops_dead() {
             drop_dead_messages(&state, &mut up, &mut down);
         }
@@ -331,7 +346,7 @@ impl World {
     }
 
     fn start(&self) -> State {
-        let mut nonces = self.nonces(0);
+        let mut nonces = self.nonces(0, false);
         let (mut said_up, mut said_down) = (Vec::new(), Vec::new());
         let edge: Edge = Site::start(&self.bounds.sender, EdgeImage::default(), &mut nonces, &mut said_up);
         let cloud: Cloud = Site::start(&self.bounds.receiver, CloudImage::default(), &mut (), &mut said_down);
@@ -383,8 +398,23 @@ fn is_quiet(state: &State) -> bool {
         && !state.down.owes(|word| !is_beat_down(word))
 }
 
-/// Drops messages that can change nothing any more, so that states do not differ by them. A greeting or a welcome of
-/// an older session has no hearer. A batch that the edge has durably acknowledged can only bring an old mark, and an
+/// Drops what the edge would not listen to: a welcome of an older session, and whatever names another epoch.
+fn drop_unheard(state: &State, down: &mut Net) {
+    let sender = state.edge.node.state();
+    let greeting = (sender.phase() == Phase::Greeting).then(|| u64::from(state.drawn));
+    down.retain(|word| match unpack_down(word) {
+        Downlink::Claim(ReceiverClaim::Welcome { session, epoch, .. }) => {
+            greeting == Some(session) && sender.epoch() == Some(epoch)
+        }
+        Downlink::Claim(ReceiverClaim::Ack { epoch, .. } | ReceiverClaim::Fenced { epoch }) => {
+            sender.epoch() == Some(epoch)
+        }
+        Downlink::Alive(_) => true,
+    });
+}
+
+/// Drops messages that can change nothing any more, so that states do not differ by them. A greeting of an older
+/// session only brings a welcome that nobody hears. A batch that the edge has durably acknowledged can only bring an old mark, and an
 /// old mark ends nothing. (That an old mark raises a doubt is left to the fine-grained runs.) Once the edge has the
 /// code on disk and no batch in flight waits for it, a question for it or an answer is as good as none.
 fn drop_dead_messages(state: &State, up: &mut Net, down: &mut Net) {
@@ -398,9 +428,8 @@ fn drop_dead_messages(state: &State, up: &mut Net, down: &mut Net) {
         Uplink::Claim(SenderClaim::Batch { rows, .. }) => rows.last() > acked,
     });
     down.retain(|word| match unpack_down(word) {
-        Downlink::Claim(ReceiverClaim::Welcome { session, .. }) => greeting == Some(session),
         Downlink::Claim(ReceiverClaim::Ack { high, .. }) => high > acked,
-        Downlink::Alive(_) | Downlink::Claim(ReceiverClaim::Fenced { .. }) => true,
+        Downlink::Alive(_) | Downlink::Claim(ReceiverClaim::Welcome { .. } | ReceiverClaim::Fenced { .. }) => true,
     });
     if !sender.flights().iter().any(|flight| flight.asks) {
         let known: Vec<u8> = image.codes().iter().map(|(household, _)| *household).collect();
