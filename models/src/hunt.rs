@@ -25,6 +25,10 @@ pub struct Hunt<'m, M: Kinds> {
 pub struct Catch {
     /// The bug's name.
     pub bug: String,
+    /// What it stands for, in a sentence.
+    pub stands_for: String,
+    /// Why nothing can catch it, for one that is known to change nothing.
+    pub equivalent: Option<String>,
     /// What caught it: the name of a property or query. `None`: it survived everything, and everything was seen.
     pub by: Option<String>,
     /// Steps of the shortest trace; for a lasso, up to the cycle.
@@ -105,6 +109,8 @@ impl<'m, M: Kinds> Hunt<'m, M> {
         let explored = explore(self.model, options)?;
         let mut catch = Catch {
             bug: self.name,
+            stands_for: String::new(),
+            equivalent: None,
             by: None,
             steps: 0,
             cycle: 0,

@@ -53,6 +53,12 @@ pub trait Kinds: Model<State: Clone + Eq + Hash + Debug, Action: Clone + Debug +
     /// The name of this action's kind; one of [`Kinds::KINDS`].
     fn kind(action: &Self::Action) -> &'static str;
 
+    /// Whether the bounds of this very model leave room for this kind. One that they leave no room for must never
+    /// change a state, every other one must.
+    fn has_kind(&self, _kind: &str) -> bool {
+        true
+    }
+
     /// The fairness class of this action in this state, or `None` if nobody owes it to us (the environment).
     ///
     /// One class stands for one promise: "the message from a to b is delivered", "node a's disk finishes". Actions of

@@ -30,7 +30,7 @@
 //! | Greeting | Welcome | mark < acknowledged | Streaming | persist and report the rewind |
 //! | Greeting | Retry | – | Greeting | claim Hello again |
 //! | Streaming | Ack | ends the oldest batch in flight | Streaming | persist flag 2 with the codes; trim; send more |
-//! | Streaming | Ack | mark < acknowledged | Streaming | doubt: old news, or the cloud lost data |
+//! | Streaming | Ack | mark < acknowledged, or 0 | Streaming | doubt: old news, or the cloud lost data |
 //! | Streaming | Retry | in doubt | Drawing | draw a new session |
 //! | Streaming | Retry | – | Streaming | go back to the first unacknowledged row |
 //! | any | a mark above what was ever sent, or Fenced | this epoch | Fenced | report: another holder of this identity |

@@ -508,7 +508,9 @@ impl<B: Body> Sender<B> {
             return;
         }
         self.credit = credit;
-        self.doubt |= high < self.acked;
+        // A mark of zero may be that of a store that was lost and does not know this epoch any more. It takes nothing
+        // from such a sender but a greeting, so one that has nothing acknowledged must doubt as well.
+        self.doubt |= high < self.acked || high == Seq::ZERO;
         // Codes are asked for as long as they are not known, so those that come too late need not be kept.
         let codes = codes.filter(|codes| self.flights.awaits_codes(codes.first));
         let codes_of = codes.as_ref().map(|codes| codes.first);

@@ -2,7 +2,7 @@
 
 use pehra_core::delivery::{Alive, Body, Codes, Downlink, Heartbeat, ReceiverClaim, Rows, SenderClaim, Seq, Uplink};
 
-use crate::net::{Packer, Unpacker};
+use crate::net::{Packer, STALE, Unpacker};
 
 /// A row's content in the model: a number from 1. Odd rows belong to household 0, even ones to household 1, unless the
 /// model has one household only.
@@ -70,7 +70,7 @@ pub fn pack_up(message: &Uplink<Parcel>) -> u32 {
 /// The message to the cloud that was packed.
 #[must_use]
 pub fn unpack_up(word: u32) -> Uplink<Parcel> {
-    let mut unpacker = Unpacker(word);
+    let mut unpacker = Unpacker(word & !STALE);
     match unpacker.take(2) {
         0 => Heartbeat { backlog: 0 }.into(),
         1 => {
@@ -140,7 +140,7 @@ pub fn pack_down(message: &Downlink<Parcel>) -> u32 {
 /// The message to the edge that was packed.
 #[must_use]
 pub fn unpack_down(word: u32) -> Downlink<Parcel> {
-    let mut unpacker = Unpacker(word);
+    let mut unpacker = Unpacker(word & !STALE);
     let kind = unpacker.take(3);
     if kind == 0 {
         return Alive {
@@ -182,4 +182,49 @@ pub fn unpack_down(word: u32) -> Downlink<Parcel> {
         }
         _ => ReceiverClaim::Fenced { epoch },
     })
+}
+
+/// Whether this is a heartbeat to the cloud.
+#[must_use]
+pub fn is_beat_up(word: u32) -> bool {
+    matches!(unpack_up(word), Uplink::Heartbeat(_))
+}
+
+/// Whether this is a heartbeat to the edge.
+#[must_use]
+pub fn is_beat_down(word: u32) -> bool {
+    matches!(unpack_down(word), Downlink::Alive(_))
+}
+
+/// The message without questions for codes that are known.
+#[must_use]
+pub fn strip_asks(word: u32, known: &[u8]) -> u32 {
+    match unpack_up(word) {
+        Uplink::Claim(SenderClaim::Batch { epoch, mut rows }) => {
+            rows.asks.retain(|household| !known.contains(household));
+            pack_up(&Uplink::Claim(SenderClaim::Batch { epoch, rows }))
+        }
+        _ => word,
+    }
+}
+
+/// The message without codes, if all that it carries are known.
+#[must_use]
+pub fn strip_codes(word: u32, known: &[u8]) -> u32 {
+    match unpack_down(word) {
+        Downlink::Claim(ReceiverClaim::Ack {
+            epoch,
+            high,
+            codes: Some(codes),
+            credit,
+        }) if codes.codes.iter().all(|(household, _)| known.contains(household)) => {
+            pack_down(&Downlink::Claim(ReceiverClaim::Ack {
+                epoch,
+                high,
+                codes: None,
+                credit,
+            }))
+        }
+        _ => word,
+    }
 }

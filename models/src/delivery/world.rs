@@ -1,251 +1,218 @@
 //! Edge, cloud and network as one Stateright model.
 
+use std::sync::Arc;
+
 use pehra_core::delivery::{
-    Append, CloudImage, Downlink, EdgeImage, Phase, Receiver, ReceiverClaim, ReceiverConfig, Sender, SenderClaim,
-    SenderConfig, SenderReport, SenderTimer, Seq, Uplink,
+    Append, CloudImage, Downlink, EdgeImage, Phase, Receiver, ReceiverClaim, Sender, SenderClaim, SenderRecord,
+    SenderReport, SenderTimer, Uplink,
 };
 use pehra_core::protocol::Input;
-use pehra_core::types::{NodeId, RequestId, Ticks};
+use pehra_core::types::RequestId;
 use stateright::{Model, Property};
 
-use super::messages::{Parcel, pack_down, pack_up, unpack_down, unpack_up};
+use super::bounds::{Bounds, Grain};
+use super::messages::{Parcel, is_beat_down, is_beat_up, pack_down, pack_up, strip_asks, strip_codes, unpack_down, unpack_up};
+use super::state::{Action, Cloud, Edge, Ghosts, State, small};
+use super::{CLOUD, EDGE, properties};
 use crate::net::Net;
+use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Counter, Said, Site};
 
-/// The edge's node in the model.
-pub const EDGE: NodeId = NodeId(1);
-/// The cloud's node in the model.
-pub const CLOUD: NodeId = NodeId(0);
-
-/// A system of one edge and one cloud, and the bounds of its environment.
-#[derive(Clone, Debug)]
+/// A system of one edge and one cloud.
+#[derive(Clone)]
 pub struct World {
-    /// The sender's configuration.
-    pub sender: SenderConfig,
-    /// The receiver's configuration.
-    pub receiver: ReceiverConfig,
-    /// Rows that are produced.
-    pub parcels: u8,
-    /// Households that they belong to, 1 or 2.
-    pub households: u8,
-    /// Crashes of the edge.
-    pub edge_crashes: u8,
-    /// Crashes of the cloud.
-    pub cloud_crashes: u8,
-    /// New greetings beyond those that starts need.
-    pub greetings: u8,
-    /// Times that the cloud loses its store.
-    pub wipes: u8,
-    /// Times that the edge's store is put back to an older copy (taken at any moment).
-    pub restores: u8,
-    /// Times that the edge's store is made anew.
-    pub renewals: u8,
-    /// Whether heartbeats run.
-    pub heartbeats: bool,
-    /// Whether every step of disk and fetch is an action of its own, and dead messages stay in the network. Off, a
-    /// commit is durable and reported in one step, a fetch is answered when it leaves, and messages that can change
-    /// nothing any more are dropped: what a crash in between would lose is then lost on the network instead.
-    pub fine: bool,
-    /// Whether the network may calm down, for liveness.
-    pub calms: bool,
+    bounds: Bounds,
+    parts: Arc<Parts>,
+}
+
+#[derive(Default)]
+struct Parts {
+    edges: Pool<Edge>,
+    clouds: Pool<Cloud>,
+    nets: Pool<Net>,
+    copies: Pool<EdgeImage<Parcel>>,
+    edge_steps: Memo<(Shared<Edge>, EdgeInput, Counter), Option<Outcome<Edge>>>,
+    cloud_steps: Memo<(Shared<Cloud>, CloudInput), Option<Outcome<Cloud>>>,
+}
+
+/// The highest nonce that a packed message can name.
+const NONCES_MAX: u8 = 15;
+
+/// What a step makes of a site.
+struct Outcome<S: 'static> {
+    site: Shared<S>,
+    sent: Vec<u32>,
+    /// Marks, as bits, to which a rewind was reported.
+    rewinds: u8,
+    drawn: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum EdgeInput {
+    Append(u8),
+    Hear(u32),
+    Durable,
+    Reported,
+    Fetched,
+    Timer(SenderTimer),
+    Crash,
+    Start(Option<Shared<EdgeImage<Parcel>>>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum CloudInput {
+    Hear(u32),
+    Durable,
+    Reported,
+    Fetched,
+    Crash,
+    Wipe,
 }
 
 impl World {
-    /// The safety bounds of the gate.
+    /// The world of these bounds.
     #[must_use]
-    pub fn safety(parcels: u8, crashes: u8) -> Self {
+    pub fn new(bounds: Bounds) -> Self {
         Self {
-            sender: SenderConfig {
-                batch_rows: 2,
-                flights: 2,
-                retain_rows: 0,
-                backlog_rows: 100,
-                retry: Ticks(1),
-                retry_max: Ticks(1),
-                ..SenderConfig::deployed(CLOUD)
-            },
-            receiver: ReceiverConfig {
-                credit: 4,
-                ..ReceiverConfig::deployed(EDGE)
-            },
-            parcels,
-            households: 1,
-            edge_crashes: crashes,
-            cloud_crashes: crashes,
-            greetings: 0,
-            wipes: 0,
-            restores: 0,
-            renewals: 0,
-            heartbeats: false,
-            fine: false,
-            calms: false,
+            bounds,
+            parts: Arc::default(),
         }
     }
 
-    fn parcel(&self, number: u8) -> Parcel {
-        Parcel {
-            number,
-            household: if self.households > 1 && number.is_multiple_of(2) {
-                1
-            } else {
-                0
-            },
-        }
+    /// Its bounds.
+    #[must_use]
+    pub const fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
-}
 
-/// What the model remembers for its properties only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Ghosts {
-    /// Parcels taken from the source since the edge's last start, or before.
-    pub taken: u8,
-    /// Parcels durable at the edge: where the source starts again after a crash.
-    pub stored: u8,
-    /// The highest flag-2 cursor ever durable since the last reported rewind.
-    pub acked: u8,
-    /// The highest flag-1 cursor ever durable since the last reported rewind.
-    pub sent: u8,
-    /// The edge's store is an older copy of itself.
-    pub restored: bool,
-    /// The cloud's store was lost at least once.
-    pub wiped: bool,
-}
+    /// How many different edges, clouds and networks its states are made of so far.
+    #[must_use]
+    pub fn parts(&self) -> (usize, usize, usize) {
+        (self.parts.edges.len(), self.parts.clouds.len(), self.parts.nets.len())
+    }
 
-/// One state of the system.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct State {
-    /// The edge.
-    pub edge: Site<Sender<Parcel>, EdgeImage<Parcel>>,
-    /// The cloud.
-    pub cloud: Site<Receiver<Parcel>, CloudImage<Parcel>>,
-    /// Messages to the cloud.
-    pub up: Net,
-    /// Messages to the edge.
-    pub down: Net,
-    /// Nonces drawn.
-    pub nonces: Counter,
-    /// Crashes left: edge, cloud; then wipes, restores, renewals left.
-    pub left: [u8; 5],
-    /// An older copy of the edge's store.
-    pub copy: Option<(EdgeImage<Parcel>, u8)>,
-    /// The network has calmed down: no more crashes, and a retry only when nothing else can happen.
-    pub calm: bool,
-    /// For the properties.
-    pub ghosts: Ghosts,
-}
+    /// The environment's budget of greetings, and room beyond it once calm: old news that still comes then may raise
+    /// doubts, and a budget that ends in the middle of an answer would look like a standstill.
+    fn nonces(&self, drawn: u8, calm: bool) -> Counter {
+        let bounds = &self.bounds;
+        let most = 1 + bounds.edge_crashes + bounds.restores + bounds.renewals + bounds.greetings;
+        let most = if calm { NONCES_MAX } else { most };
+        Counter { drawn, most }
+    }
 
-/// One step of the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// The source has a row.
-    Append,
-    /// A message reaches the cloud.
-    ToCloud(u32),
-    /// A message reaches the edge.
-    ToEdge(u32),
-    /// The edge's oldest commit becomes durable.
-    EdgeDurable,
-    /// The edge's oldest durable commit is reported.
-    EdgeReported,
-    /// The edge's oldest fetch is answered.
-    EdgeFetched,
-    /// The edge's retry timer goes off.
-    EdgeRetry,
-    /// The edge's heartbeat timer goes off.
-    EdgeHeartbeat,
-    /// The edge dies and starts again.
-    EdgeCrash,
-    /// The cloud's oldest commit becomes durable.
-    CloudDurable,
-    /// The cloud's oldest durable commit is reported.
-    CloudReported,
-    /// The cloud's oldest fetch is answered.
-    CloudFetched,
-    /// The cloud dies and starts again.
-    CloudCrash,
-    /// The cloud dies, and its store with it.
-    CloudWipe,
-    /// Somebody copies the edge's store.
-    EdgeCopy,
-    /// The edge dies and starts again from the copy.
-    EdgeRestore,
-    /// The edge dies and starts again with a new store; the source goes on with the next row.
-    EdgeRenew,
-    /// From here on nothing crashes, and every message that keeps being sent arrives.
-    Calm,
-}
+    fn edge_step(&self, state: &State, input: EdgeInput) -> Option<&'static Outcome<Edge>> {
+        let (edge, nonces) = (state.edge, self.nonces(state.drawn, state.calm));
+        let step = |_: &_| self.compute_edge_step(edge, input, nonces);
+        self.parts.edge_steps.answer((edge, input, nonces), step).as_ref()
+    }
 
-impl State {
-    fn hear_edge(&mut self, said: Vec<Said<Sender<Parcel>>>) {
-        for one in said {
-            match one {
-                Said::Notice(_, notice) => self.up.send(pack_up(&notice.into())),
-                Said::Claim(_, claim) => self.up.send(pack_up(&claim.into())),
-                Said::Report(SenderReport::Rewound { to, .. }) => {
-                    self.ghosts.acked = small(to);
+    fn compute_edge_step(&self, edge: Shared<Edge>, input: EdgeInput, mut nonces: Counter) -> Option<Outcome<Edge>> {
+        let config = &self.bounds.sender;
+        let mut site = Edge::clone(&edge);
+        let mut said = Vec::new();
+        let taken = match input {
+            EdgeInput::Append(number) => {
+                let command = Input::Commanded(RequestId(0), Append(self.bounds.parcel(number)));
+                site.feed(config, command, &mut nonces, &mut said)
+            }
+            EdgeInput::Hear(word) => {
+                let message = unpack_down(word);
+                site.feed(config, Input::Received { from: CLOUD, message }, &mut nonces, &mut said)
+            }
+            EdgeInput::Durable => site.make_durable(),
+            EdgeInput::Reported => site.report(config, &mut nonces, &mut said),
+            EdgeInput::Fetched => site.answer(config, &mut nonces, &mut said),
+            EdgeInput::Timer(timer) => site.feed(config, Input::Fired(timer), &mut nonces, &mut said),
+            EdgeInput::Crash => {
+                site.crash(config, &mut nonces, &mut said);
+                true
+            }
+            EdgeInput::Start(image) => {
+                let image = image.map(|image| EdgeImage::clone(&image)).unwrap_or_default();
+                site = Site::start(config, image, &mut nonces, &mut said);
+                true
+            }
+        };
+        let grain = self.bounds.grain;
+        while (grain == Grain::Joined && site.report(config, &mut nonces, &mut said))
+            || (grain != Grain::Fine && site.answer(config, &mut nonces, &mut said))
+        {}
+        taken.then(|| {
+            let mut rewinds = 0;
+            let mut sent = Vec::new();
+            for one in said {
+                match one {
+                    Said::Notice(_, notice) => sent.push(pack_up(&notice.into())),
+                    Said::Claim(_, claim) => sent.push(pack_up(&claim.into())),
+                    Said::Report(SenderReport::Rewound { to, .. }) => rewinds |= 1 << small(to),
+                    Said::Event(_) | Said::Report(_) => {}
                 }
-                Said::Event(_) | Said::Report(_) => {}
             }
-        }
-    }
-
-    fn hear_cloud(&mut self, said: Vec<Said<Receiver<Parcel>>>) {
-        for one in said {
-            match one {
-                Said::Notice(_, notice) => self.down.send(pack_down(&notice.into())),
-                Said::Claim(_, claim) => self.down.send(pack_down(&claim.into())),
-                Said::Event(_) | Said::Report(_) => {}
+            Outcome {
+                site: self.parts.edges.share(site),
+                sent,
+                rewinds,
+                drawn: nonces.drawn,
             }
-        }
+        })
     }
 
-    /// Drops messages that can change nothing any more, so that states do not differ by them. A greeting or a welcome
-    /// of an older session has no hearer. A batch that the edge has durably acknowledged can only bring an old mark,
-    /// and an old mark ends nothing. (That an old mark raises a doubt is left to the fine-grained runs.)
-    fn drop_dead_messages(&mut self) {
-        let acked = self.edge.image.cursors().acked;
-        let sender = self.edge.node.state();
-        let greeting = (sender.phase() == Phase::Greeting).then(|| u64::from(self.nonces.drawn));
-        self.up.retain(|word| match unpack_up(*word) {
-            Uplink::Heartbeat(_) => true,
-            Uplink::Claim(SenderClaim::Hello { session, .. }) => greeting == Some(session),
-            Uplink::Claim(SenderClaim::Batch { rows, .. }) => rows.last() > acked,
-        });
-        self.down.retain(|word| match unpack_down(*word) {
-            Downlink::Claim(ReceiverClaim::Welcome { session, .. }) => greeting == Some(session),
-            Downlink::Claim(ReceiverClaim::Ack { high, .. }) => high > acked,
-            Downlink::Alive(_) | Downlink::Claim(ReceiverClaim::Fenced { .. }) => true,
-        });
+    fn cloud_step(&self, cloud: Shared<Cloud>, input: CloudInput) -> Option<&'static Outcome<Cloud>> {
+        let step = |_: &_| self.compute_cloud_step(cloud, input);
+        self.parts.cloud_steps.answer((cloud, input), step).as_ref()
     }
 
-    /// Whether a parcel has taken effect at the cloud, durably.
-    pub fn is_applied(&self, number: u8) -> bool {
-        self.cloud
-            .image
-            .applied()
-            .iter()
-            .any(|(_, _, parcel)| parcel.number == number)
+    fn compute_cloud_step(&self, cloud: Shared<Cloud>, input: CloudInput) -> Option<Outcome<Cloud>> {
+        let config = &self.bounds.receiver;
+        let mut site = Cloud::clone(&cloud);
+        let mut said: Vec<Said<Receiver<Parcel>>> = Vec::new();
+        let taken = match input {
+            CloudInput::Hear(word) => {
+                let message = unpack_up(word);
+                site.feed(config, Input::Received { from: EDGE, message }, &mut (), &mut said)
+            }
+            CloudInput::Durable => site.make_durable(),
+            CloudInput::Reported => site.report(config, &mut (), &mut said),
+            CloudInput::Fetched => site.answer(config, &mut (), &mut said),
+            CloudInput::Crash => {
+                site.crash(config, &mut (), &mut said);
+                true
+            }
+            CloudInput::Wipe => {
+                site = Site::start(config, CloudImage::default(), &mut (), &mut said);
+                true
+            }
+        };
+        let grain = self.bounds.grain;
+        while (grain == Grain::Joined && site.report(config, &mut (), &mut said))
+            || (grain != Grain::Fine && site.answer(config, &mut (), &mut said))
+        {}
+        taken.then(|| Outcome {
+            site: self.parts.clouds.share(site),
+            sent: said
+                .into_iter()
+                .filter_map(|one| match one {
+                    Said::Notice(_, notice) => Some(pack_down(&notice.into())),
+                    Said::Claim(_, claim) => Some(pack_down(&claim.into())),
+                    Said::Event(_) | Said::Report(_) => None,
+                })
+                .collect(),
+            rewinds: 0,
+            drawn: 0,
+        })
     }
 
-    /// All parcels are through: applied, acknowledged, and the edge has that on disk.
-    pub fn is_done(&self, world: &World) -> bool {
-        self.edge.image.cursors().acked == Seq(u64::from(world.parcels))
-            && (1..=world.parcels).all(|number| self.is_applied(number))
-    }
-}
-
-fn small(seq: Seq) -> u8 {
-    u8::try_from(seq.0).expect("models have few rows")
-}
-
-impl World {
     /// All that could happen now, before asking whether it would change anything.
     fn candidates(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.ghosts.taken < self.parcels && !state.edge.node.is_full() {
+        let bounds = &self.bounds;
+        if state.ghosts.taken < bounds.parcels && !state.edge.node.is_full() {
             actions.push(Action::Append);
         }
         actions.extend(state.up.iter().map(Action::ToCloud));
-        actions.extend(state.down.iter().map(Action::ToEdge));
+        // What is not a welcome can only show a sign of life to an edge that does not stream.
+        let deaf = !bounds.heartbeats && !bounds.keeps_dead;
+        let deaf = deaf && !state.calm && state.edge.node.state().phase() != Phase::Streaming;
+        actions.extend(state.down.iter().filter(|word| !deaf || is_welcome(*word)).map(Action::ToEdge));
         for (possible, action) in [
             (!state.edge.disk.is_empty(), Action::EdgeDurable),
             (state.edge.unreported > 0, Action::EdgeReported),
@@ -254,155 +221,249 @@ impl World {
             (state.cloud.unreported > 0, Action::CloudReported),
             (!state.cloud.fetches.is_empty(), Action::CloudFetched),
             (
-                self.heartbeats && state.edge.is_armed(SenderTimer::Heartbeat),
+                bounds.heartbeats && state.edge.is_armed(SenderTimer::Heartbeat),
                 Action::EdgeHeartbeat,
             ),
+            (
+                state.edge.is_armed(SenderTimer::Retry) && (!state.calm || is_quiet(state)),
+                Action::EdgeRetry,
+            ),
+            (!state.calm && state.left[0] > 0, Action::EdgeCrash),
+            (!state.calm && state.left[1] > 0, Action::CloudCrash),
+            (
+                // An edge that has nothing to send asks nothing, and so does not learn of a loss: a row must follow.
+                !state.calm && state.left[2] > 0 && (!bounds.calms || state.ghosts.taken < bounds.parcels),
+                Action::CloudWipe,
+            ),
+            (
+                !state.calm && state.left[3] > 0 && state.copy.is_none(),
+                Action::EdgeCopy,
+            ),
+            (
+                !state.calm && state.left[3] > 0 && state.copy.is_some(),
+                Action::EdgeRestore,
+            ),
+            (!state.calm && state.left[4] > 0, Action::EdgeRenew),
+            (!state.calm && bounds.calms, Action::Calm),
         ] {
             if possible {
                 actions.push(action);
             }
         }
-        if state.edge.is_armed(SenderTimer::Retry) {
-            actions.push(Action::EdgeRetry);
-        }
-        if state.calm {
-            return;
-        }
-        for (possible, action) in [
-            (state.left[0] > 0, Action::EdgeCrash),
-            (state.left[1] > 0, Action::CloudCrash),
-            (state.left[2] > 0, Action::CloudWipe),
-            (self.restores > 0 && state.copy.is_none(), Action::EdgeCopy),
-            (state.left[3] > 0 && state.copy.is_some(), Action::EdgeRestore),
-            (state.left[4] > 0, Action::EdgeRenew),
-            (self.calms, Action::Calm),
-        ] {
-            if possible {
-                actions.push(action);
-            }
-        }
-    }
-
-    fn is_retry_due(&self, state: &State) -> bool {
-        // Once calm, a timeout is longer than any exchange: it fires only when nothing else is left to happen.
-        let mut others = Vec::new();
-        self.candidates(state, &mut others);
-        !others.iter().any(|action| {
-            !matches!(action, Action::EdgeRetry | Action::EdgeHeartbeat | Action::Append)
-                && self.apply(state, *action).is_some_and(|next| next != *state)
-        })
     }
 
     fn apply(&self, before: &State, action: Action) -> Option<State> {
         let mut state = before.clone();
-        let mut edge = Vec::new();
-        let mut cloud = Vec::new();
-        let mut nonces = state.nonces;
-        let taken = match action {
+        let mut up = Net::clone(&before.up);
+        let mut down = Net::clone(&before.down);
+        let edge = |input| self.edge_step(before, input).map(Stepped::Edge);
+        let cloud = |input| self.cloud_step(before.cloud, input).map(Stepped::Cloud);
+        let stepped = match action {
             Action::Append => {
-                let body = self.parcel(state.ghosts.taken + 1);
                 state.ghosts.taken += 1;
-                let command = Input::Commanded(RequestId(0), Append(body));
-                state.edge.feed(&self.sender, command, &mut nonces, &mut edge)
+                edge(EdgeInput::Append(state.ghosts.taken))
             }
             Action::ToCloud(word) => {
-                let input = Input::Received {
-                    from: EDGE,
-                    message: unpack_up(word),
-                };
-                state.cloud.feed(&self.receiver, input, &mut (), &mut cloud)
+                if state.calm {
+                    up.arrived(word);
+                }
+                cloud(CloudInput::Hear(word))
             }
             Action::ToEdge(word) => {
-                let input = Input::Received {
-                    from: CLOUD,
-                    message: unpack_down(word),
-                };
-                state.edge.feed(&self.sender, input, &mut nonces, &mut edge)
+                if state.calm {
+                    down.arrived(word);
+                }
+                edge(EdgeInput::Hear(word))
             }
-            Action::EdgeDurable => state.edge.make_durable(),
-            Action::EdgeReported => state.edge.report(&self.sender, &mut nonces, &mut edge),
-            Action::EdgeFetched => state.edge.answer(&self.sender, &mut nonces, &mut edge),
-            Action::EdgeRetry => {
-                state
-                    .edge
-                    .feed(&self.sender, Input::Fired(SenderTimer::Retry), &mut nonces, &mut edge)
-            }
-            Action::EdgeHeartbeat => state.edge.feed(
-                &self.sender,
-                Input::Fired(SenderTimer::Heartbeat),
-                &mut nonces,
-                &mut edge,
-            ),
-            Action::CloudDurable => state.cloud.make_durable(),
-            Action::CloudReported => state.cloud.report(&self.receiver, &mut (), &mut cloud),
-            Action::CloudFetched => state.cloud.answer(&self.receiver, &mut (), &mut cloud),
+            Action::EdgeDurable => edge(EdgeInput::Durable),
+            Action::EdgeReported => edge(EdgeInput::Reported),
+            Action::EdgeFetched => edge(EdgeInput::Fetched),
+            Action::EdgeRetry => edge(EdgeInput::Timer(SenderTimer::Retry)),
+            Action::EdgeHeartbeat => edge(EdgeInput::Timer(SenderTimer::Heartbeat)),
+            Action::CloudDurable => cloud(CloudInput::Durable),
+            Action::CloudReported => cloud(CloudInput::Reported),
+            Action::CloudFetched => cloud(CloudInput::Fetched),
             Action::EdgeCrash => {
                 state.left[0] -= 1;
-                state.edge.crash(&self.sender, &mut nonces, &mut edge);
-                true
+                edge(EdgeInput::Crash)
             }
             Action::CloudCrash => {
                 state.left[1] -= 1;
-                state.cloud.crash(&self.receiver, &mut (), &mut cloud);
-                true
+                cloud(CloudInput::Crash)
             }
             Action::CloudWipe => {
                 state.left[2] -= 1;
                 state.ghosts.wiped = true;
-                state.cloud = Site::start(&self.receiver, CloudImage::default(), &mut (), &mut cloud);
-                true
+                cloud(CloudInput::Wipe)
             }
             Action::EdgeCopy => {
-                state.copy = Some((state.edge.image.clone(), state.ghosts.stored));
-                true
+                state.copy = Some(self.parts.copies.share(before.edge.image.clone()));
+                Some(Stepped::Neither)
             }
             Action::EdgeRestore => {
-                let (image, _) = state.copy.take()?;
+                let image = state.copy.take()?;
                 state.left[3] -= 1;
-                state.ghosts.restored = image != state.edge.image;
-                state.edge = Site::start(&self.sender, image, &mut nonces, &mut edge);
-                true
+                state.ghosts.restored = *image != before.edge.image;
+                (up, down) = (Net::default(), Net::default());
+                edge(EdgeInput::Start(Some(image)))
             }
             Action::EdgeRenew => {
                 state.left[4] -= 1;
-                state.edge = Site::start(&self.sender, EdgeImage::default(), &mut nonces, &mut edge);
-                state.ghosts.acked = 0;
-                state.ghosts.sent = 0;
-                true
+                edge(EdgeInput::Start(None))
             }
             Action::Calm => {
                 state.calm = true;
-                true
+                up.let_go();
+                down.let_go();
+                Some(Stepped::Neither)
             }
         };
-        if !taken {
-            return None;
+        match stepped? {
+            // A new greeting beyond the budget: the timer has not gone off yet.
+            Stepped::Edge(outcome) if outcome.site.node.state().phase() == Phase::Drawing => return None,
+            Stepped::Edge(outcome) => {
+                state.edge = outcome.site;
+                state.drawn = outcome.drawn;
+                state.ghosts.rewinds |= outcome.rewinds;
+                outcome.sent.iter().for_each(|word| up.send(*word));
+            }
+            Stepped::Cloud(outcome) => {
+                state.cloud = outcome.site;
+                outcome.sent.iter().for_each(|word| down.send(*word));
+            }
+            Stepped::Neither => {}
         }
-        if !self.fine {
-            while state.edge.report(&self.sender, &mut nonces, &mut edge)
-                || state.edge.answer(&self.sender, &mut nonces, &mut edge)
-                || state.cloud.report(&self.receiver, &mut (), &mut cloud)
-                || state.cloud.answer(&self.receiver, &mut (), &mut cloud)
-            {}
+        if !self.bounds.keeps_dead {
+            drop_unheard(&state, &mut down);
         }
-        state.nonces = nonces;
-        state.hear_edge(edge);
-        state.hear_cloud(cloud);
-        if !self.fine && self.wipes == 0 && self.restores == 0 && self.renewals == 0 {
-            state.drop_dead_messages();
+        if self.bounds.drops_dead() {
+            drop_dead_messages(&state, &mut up, &mut down);
         }
-        let ghosts = &mut state.ghosts;
-        if action == Action::EdgeDurable {
-            let cursors = state.edge.image.cursors();
-            let newest = state.edge.image.rows().last().map_or(0, |parcel| parcel.number);
-            ghosts.stored = ghosts.stored.max(newest);
-            ghosts.acked = ghosts.acked.max(small(cursors.acked));
-            ghosts.sent = ghosts.sent.max(small(cursors.sent));
-        }
-        if matches!(action, Action::EdgeCrash | Action::EdgeRestore | Action::EdgeRenew) {
-            ghosts.taken = ghosts.stored;
-        }
+        state.up = self.parts.nets.share(up);
+        state.down = self.parts.nets.share(down);
+        remember(before, action, &mut state);
         Some(state)
+    }
+
+    fn start(&self) -> State {
+        let mut nonces = self.nonces(0, false);
+        let (mut said_up, mut said_down) = (Vec::new(), Vec::new());
+        let edge: Edge = Site::start(&self.bounds.sender, EdgeImage::default(), &mut nonces, &mut said_up);
+        let cloud: Cloud = Site::start(&self.bounds.receiver, CloudImage::default(), &mut (), &mut said_down);
+        // The first greeting waits for the epoch to be durable, and the cloud never speaks first.
+        assert!(!said_up.iter().any(|one: &Said<Sender<Parcel>>| matches!(one, Said::Claim(..))));
+        let bounds = &self.bounds;
+        State {
+            edge: self.parts.edges.share(edge),
+            cloud: self.parts.clouds.share(cloud),
+            up: self.parts.nets.share(Net::default()),
+            down: self.parts.nets.share(Net::default()),
+            copy: None,
+            drawn: nonces.drawn,
+            left: [
+                bounds.edge_crashes,
+                bounds.cloud_crashes,
+                bounds.wipes,
+                bounds.restores,
+                bounds.renewals,
+            ],
+            calm: false,
+            ghosts: Ghosts::default(),
+        }
+    }
+}
+
+enum Stepped {
+    Edge(&'static Outcome<Edge>),
+    Cloud(&'static Outcome<Cloud>),
+    Neither,
+}
+
+fn is_welcome(word: u32) -> bool {
+    matches!(
+        unpack_down(word),
+        Downlink::Claim(ReceiverClaim::Welcome { .. } | ReceiverClaim::Fenced { .. })
+    )
+}
+
+/// Once calm, a timeout is longer than any exchange: it fires only when no answer is on its way any more. Heartbeats
+/// have a rhythm of their own, and hold back nothing.
+fn is_quiet(state: &State) -> bool {
+    let (edge, cloud) = (&state.edge, &state.cloud);
+    let disks = edge.disk.is_empty() && cloud.disk.is_empty() && edge.unreported == 0 && cloud.unreported == 0;
+    disks
+        && edge.fetches.is_empty()
+        && cloud.fetches.is_empty()
+        && !state.up.owes(|word| !is_beat_up(word))
+        && !state.down.owes(|word| !is_beat_down(word))
+}
+
+/// Drops what the edge would not listen to: a welcome of an older session, and whatever names another epoch.
+fn drop_unheard(state: &State, down: &mut Net) {
+    let sender = state.edge.node.state();
+    let greeting = (sender.phase() == Phase::Greeting).then(|| u64::from(state.drawn));
+    down.retain(|word| match unpack_down(word) {
+        Downlink::Claim(ReceiverClaim::Welcome { session, epoch, .. }) => {
+            greeting == Some(session) && sender.epoch() == Some(epoch)
+        }
+        Downlink::Claim(ReceiverClaim::Ack { epoch, .. } | ReceiverClaim::Fenced { epoch }) => {
+            sender.epoch() == Some(epoch)
+        }
+        Downlink::Alive(_) => true,
+    });
+}
+
+/// Drops messages that can change nothing any more, so that states do not differ by them. A greeting of an older
+/// session only brings a welcome that nobody hears. A batch that the edge has durably acknowledged can only bring an old mark, and an
+/// old mark ends nothing. (That an old mark raises a doubt is left to the fine-grained runs.) Once the edge has the
+/// code on disk and no batch in flight waits for it, a question for it or an answer is as good as none.
+fn drop_dead_messages(state: &State, up: &mut Net, down: &mut Net) {
+    let image = &state.edge.image;
+    let acked = image.cursors().acked;
+    let sender = state.edge.node.state();
+    let greeting = (sender.phase() == Phase::Greeting).then(|| u64::from(state.drawn));
+    up.retain(|word| match unpack_up(word) {
+        Uplink::Heartbeat(_) => true,
+        Uplink::Claim(SenderClaim::Hello { session, .. }) => greeting == Some(session),
+        Uplink::Claim(SenderClaim::Batch { rows, .. }) => rows.last() > acked,
+    });
+    down.retain(|word| match unpack_down(word) {
+        Downlink::Claim(ReceiverClaim::Ack { high, .. }) => high > acked,
+        Downlink::Alive(_) | Downlink::Claim(ReceiverClaim::Welcome { .. } | ReceiverClaim::Fenced { .. }) => true,
+    });
+    if !sender.flights().iter().any(|flight| flight.asks) {
+        let known: Vec<u8> = image.codes().iter().map(|(household, _)| *household).collect();
+        up.map(|word| strip_asks(word, &known));
+        down.map(|word| strip_codes(word, &known));
+    }
+}
+
+/// Writes down what the properties need to know.
+fn remember(before: &State, action: Action, state: &mut State) {
+    let ghosts = &mut state.ghosts;
+    let image = &state.edge.image;
+    let cursors = image.cursors();
+    if action == Action::EdgeDurable {
+        for record in before.edge.disk.front().into_iter().flatten() {
+            match record {
+                SenderRecord::Row { seq, body } => {
+                    ghosts.written[usize::from(small(*seq)) - 1] = body.number;
+                    ghosts.stored = ghosts.stored.max(body.number);
+                }
+                SenderRecord::Rewound { to } if ghosts.rewinds & 1 << small(*to) != 0 => ghosts.acked = small(*to),
+                _ => {}
+            }
+        }
+        ghosts.acked = ghosts.acked.max(small(cursors.acked));
+        ghosts.sent = ghosts.sent.max(small(cursors.sent));
+    }
+    if matches!(action, Action::EdgeCrash | Action::EdgeRestore | Action::EdgeRenew) {
+        ghosts.taken = ghosts.stored;
+    }
+    if matches!(action, Action::EdgeRestore | Action::EdgeRenew) {
+        ghosts.renewed |= action == Action::EdgeRenew;
+        (ghosts.acked, ghosts.sent) = (small(cursors.acked), small(cursors.sent));
+        ghosts.written[usize::from(small(cursors.last))..].fill(0);
     }
 }
 
@@ -411,36 +472,11 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let starts = 1 + self.edge_crashes + self.restores + self.renewals + self.greetings;
-        let mut nonces = Counter { drawn: 0, most: starts };
-        let (mut edge, mut cloud) = (Vec::new(), Vec::new());
-        let mut state = State {
-            edge: Site::start(&self.sender, EdgeImage::default(), &mut nonces, &mut edge),
-            cloud: Site::start(&self.receiver, CloudImage::default(), &mut (), &mut cloud),
-            up: Net::default(),
-            down: Net::default(),
-            nonces,
-            left: [
-                self.edge_crashes,
-                self.cloud_crashes,
-                self.wipes,
-                self.restores,
-                self.renewals,
-            ],
-            copy: None,
-            calm: false,
-            ghosts: Ghosts::default(),
-        };
-        state.hear_edge(edge);
-        state.hear_cloud(cloud);
-        vec![state]
+        vec![self.start()]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         self.candidates(state, actions);
-        if state.calm && !self.is_retry_due(state) {
-            actions.retain(|action| *action != Action::EdgeRetry);
-        }
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
@@ -448,72 +484,6 @@ impl Model for World {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(
-                "delivery/OS1 acknowledged is durable at the cloud",
-                |_, state: &State| {
-                    let acked = small(state.edge.image.cursors().acked);
-                    state.ghosts.wiped || state.nonces.drawn > 100 || (1..=acked).all(|number| state.is_applied(number))
-                },
-            ),
-            Property::always("delivery/OS2 applied at most once", |_, state: &State| {
-                let mut seen = 0u32;
-                state.cloud.image.applied().iter().all(|(_, _, parcel)| {
-                    let bit = 1 << parcel.number;
-                    let new = seen & bit == 0;
-                    seen |= bit;
-                    new
-                })
-            }),
-            Property::always(
-                "delivery/OS3 nothing applied that was not stored at the edge",
-                |_, state: &State| {
-                    state
-                        .cloud
-                        .image
-                        .applied()
-                        .iter()
-                        .all(|(_, _, parcel)| parcel.number <= state.ghosts.stored)
-                },
-            ),
-            Property::always("delivery/OS4 flags only rise", |_, state: &State| {
-                let cursors = state.edge.image.cursors();
-                state.ghosts.restored
-                    || small(cursors.acked) >= state.ghosts.acked && small(cursors.sent) >= state.ghosts.sent
-            }),
-            Property::always(
-                "delivery/OS5 a row leaves only after both ends have it",
-                |_, state: &State| {
-                    let cursors = state.edge.image.cursors();
-                    cursors.oldest.previous() <= cursors.acked
-                },
-            ),
-            Property::always("delivery/OS6 in order and without holes", |_, state: &State| {
-                let applied = state.cloud.image.applied();
-                applied
-                    .windows(2)
-                    .all(|pair| pair[0].0 != pair[1].0 || pair[1].1 == pair[0].1.next())
-            }),
-            Property::always(
-                "delivery/OS7 flag 2 comes with the code",
-                |world: &World, state: &State| {
-                    let acked = small(state.edge.image.cursors().acked);
-                    let knows = |h: u8| state.edge.image.codes().iter().any(|(known, _)| *known == h);
-                    (1..=acked).all(|number| knows(world.parcel(number).household))
-                },
-            ),
-            Property::always(
-                "delivery/check invariants of both nodes",
-                |world: &World, state: &State| {
-                    state.edge.node.check(&world.sender).is_ok() && state.cloud.node.check(&world.receiver).is_ok()
-                },
-            ),
-            Property::always("delivery/fenced only if there is a reason", |_, state: &State| {
-                state.ghosts.restored || state.edge.node.state().phase() != Phase::Fenced
-            }),
-            Property::sometimes("everything arrives", |world: &World, state: &State| {
-                state.is_done(world)
-            }),
-        ]
+        properties::all(self)
     }
 }

@@ -1,0 +1,31 @@
+//! The committed table of seeded bugs covers every bug, also where the bugs themselves are not compiled in.
+
+use pehra_models::{Catch, results};
+
+/// The names of all bugs, read from the text of the enum: without the cfg it does not exist.
+fn bugs() -> Vec<String> {
+    let text = include_str!("../../core/src/delivery/bugs.rs");
+    let list = text.split("pub const ALL").nth(1).expect("the list of all bugs").split("];").next();
+    let names = list.expect("its end").split("Self::").skip(1);
+    let mut names: Vec<String> = names
+        .map(|name| name.chars().take_while(|c| c.is_alphanumeric()).collect())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_table_names_every_bug_and_what_caught_it() {
+    let table: Vec<Catch> = results::kept("seeded");
+    let names: Vec<String> = table.iter().map(|catch| catch.bug.clone()).collect();
+    assert!(bugs().len() >= 19, "the list was not found in the text");
+    assert_eq!(names, bugs(), "run tests/seeded.rs, see its head");
+    for catch in &table {
+        assert!(!catch.stands_for.is_empty());
+        assert!(
+            catch.by.is_some() || catch.equivalent.as_ref().is_some_and(|why| why.len() > 80),
+            "{} survives, and nothing says why that is right",
+            catch.bug
+        );
+    }
+}
