@@ -155,5 +155,9 @@ fn heartbeats_do_not_starve_the_rows() {
 
 #[test]
 fn a_cloud_that_lost_its_store_is_healed() {
-    passes(gate(NAMES[13], calm(wiped())).golden(1_476_112).settles(everything_arrives()));
+    passes(
+        gate(NAMES[13], calm(wiped()))
+            .golden(1_476_112)
+            .settles(everything_arrives()),
+    );
 }

@@ -7,10 +7,12 @@
 
 mod clock;
 mod ports;
+mod recorder;
 mod run;
 pub mod stops;
 mod store_thread;
 
 pub use clock::BootClock;
 pub use ports::{Shell, Store, StoreError};
+pub use recorder::{BadRecording, Digest, FILE_MAX_BYTES, Recorder, Recording, Replayed, Seen};
 pub use run::{End, Health, Mail, Mailbox, Options, mailbox, run};

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use pehra_core::protocol::{Protocol, Recovered};
+use pehra_core::node::GateBound;
+use pehra_core::protocol::{Input, Protocol, Recovered};
 use pehra_core::types::Broken;
 
 /// The durable store of one node. Lives on a thread of its own; every call may block.
@@ -74,6 +75,18 @@ pub trait Shell<P: Protocol>: Send {
     fn look(&mut self, _state: &P) {}
     /// The store failed; the node is dropped and will recover.
     fn store_failed(&mut self, _error: &StoreError) {}
+    /// A life of the node begins with this; for a flight recorder. The first of the four recording calls.
+    fn record_recovered(&mut self, _config: &P::Config, _gate: GateBound, _recovered: &Recovered<P::Durable>) {}
+    /// Whether inputs and outputs are recorded; digests are made only then.
+    fn is_recording(&self) -> bool {
+        false
+    }
+    /// This is about to be fed.
+    fn record_input(&mut self, _input: &Input<P>) {}
+    /// A commit is about to be reported durable.
+    fn record_persisted(&mut self) {}
+    /// Digest of what came out of the last of these.
+    fn record_outputs(&mut self, _digest: u64) {}
     /// The node has stopped for good.
     fn fault(&mut self, broken: Broken);
 }

@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use pehra_core::node::{Desk, GateBound, Node, Output, Taken};
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::BootClock;
 use crate::ports::{Shell, Store, StoreError};
+use crate::recorder::Digest;
 use crate::store_thread::{Done, StoreThread, load};
 
 /// What the world puts into a node's mailbox.
@@ -202,6 +204,7 @@ where
             let recovered = load(&mut store)?;
             Ok((store, recovered))
         })?;
+        shell.record_recovered(config, options.gate, &recovered);
         let mut desk = Desk::default();
         let node = Node::recover(config, options.gate, recovered, &mut desk);
         let (tell, done) = mpsc::unbounded_channel();
@@ -266,6 +269,7 @@ where
         match done {
             Done::Persisted(commits) => {
                 for _ in 0..commits {
+                    shell.record_persisted();
                     self.node.persisted(self.config, &mut self.desk);
                     self.perform(shell);
                 }
@@ -326,6 +330,7 @@ where
     }
 
     fn feed(&mut self, input: Input<P>, shell: &mut impl Shell<P>) {
+        shell.record_input(&input);
         if self.node.step(self.config, input, &mut self.desk) == Taken::No {
             tracing::debug!(node = self.options.name, "an input was not taken");
         }
@@ -334,7 +339,11 @@ where
 
     fn perform(&mut self, shell: &mut impl Shell<P>) {
         let now = BootClock.now();
+        let mut digest = shell.is_recording().then(Digest::default);
         for output in self.desk.outputs() {
+            if let Some(digest) = &mut digest {
+                output.hash(digest);
+            }
             match output {
                 Output::Notice { to, notice, .. } => shell.notice(to, notice),
                 Output::Claim { to, claim, .. } => shell.claim(to, claim),
@@ -352,6 +361,9 @@ where
                 Output::Draw { draw, .. } => self.draws.push(draw),
                 Output::Fault { broken, .. } => self.fault = Some(broken),
             }
+        }
+        if let Some(digest) = digest {
+            shell.record_outputs(digest.value());
         }
         while let Some(draw) = self.draws.pop() {
             match draw {

@@ -22,5 +22,5 @@ mod server;
 mod span;
 mod store;
 
-pub use server::Durability;
+pub use server::{Durability, refuse_weak_settings};
 pub use store::{RedisStore, names_of_edges, read_windows};

@@ -80,6 +80,21 @@ pub(crate) fn explain(error: &RedisError) -> String {
     text + hint
 }
 
+/// A first look, before anything is started: a server that answers and could lose what it acknowledges is refused. One
+/// that does not answer yet may still come up; it is looked at again whenever a store is opened. Blocks.
+///
+/// # Errors
+/// If the server's settings are too weak.
+pub fn refuse_weak_settings(url: &str, durability: Durability) -> Result<(), StoreError> {
+    let Ok(mut connection) = connect(url) else {
+        return Ok(());
+    };
+    match weakness(&mut connection) {
+        Ok(Some(_)) => require_durability(&mut connection, url, durability),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
 /// Refuses a server that could lose what it has acknowledged, or warns.
 pub(crate) fn require_durability(
     connection: &mut Connection,

@@ -70,11 +70,12 @@ impl fmt::Display for Backend {
 }
 
 impl Backend {
-    /// Makes the folder it needs.
+    /// Makes the folder it needs. A Redis that could lose what it acknowledges is refused here. Blocks.
     pub fn prepare(settings: &Settings) -> Result<Self, String> {
         if let Some(path) = &settings.sqlite {
             return Ok(Self::Sqlite(path.clone()));
         }
+        pehra_redis::refuse_weak_settings(&settings.redis, settings.durability).map_err(|error| error.to_string())?;
         std::fs::create_dir_all(&settings.state_dir)
             .map_err(|error| format!("cannot make {}: {error}", settings.state_dir.display()))?;
         let marker = Arc::new(Marker::read(settings.state_dir.join("redis-marker")));

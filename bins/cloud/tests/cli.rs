@@ -140,7 +140,7 @@ fn a_redis_that_is_not_durable_is_refused_unless_that_is_waived() {
         &["appendfsync always", "--redis-not-durable"],
     );
     let cloud = Cloud::start(&["--redis", &redis.url(), "--redis-not-durable"]);
-    cloud.says("may lose");
+    cloud.says("NOT DURABLE");
 }
 
 /// A browser, a wrong protocol and garbage reach the data port: each is refused and counted, nothing else happens.

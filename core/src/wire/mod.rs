@@ -23,10 +23,12 @@
 mod bytes;
 mod frames;
 pub mod record;
+mod settings;
 
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
 pub use record::Recorded;
+pub use settings::Replayable;
 
 use core::fmt;
 

@@ -293,7 +293,9 @@ impl Model for Link {
             Property::sometimes("link/half-open", |_, state: &State| {
                 state.open == [true, false] && state.link() == LinkState::Up
             }),
-            Property::sometimes("link/the edge is reported silent", |_, state: &State| state.cloud_is_silent()),
+            Property::sometimes("link/the edge is reported silent", |_, state: &State| {
+                state.cloud_is_silent()
+            }),
         ]
     }
 }

@@ -79,10 +79,10 @@ pub struct Args {
     #[arg(long, hide = true)]
     transport: Option<String>,
     /// Ports that the cloud listens on for heartbeats and rows, instead of free ones
-    #[arg(long, hide = true, value_delimiter = ',', num_args = 2)]
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 1)]
     ports: Option<Vec<u16>>,
     /// Ports that the edge connects to, if something stands between the two
-    #[arg(long, hide = true, value_delimiter = ',', num_args = 2)]
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 1)]
     via: Option<Vec<u16>>,
 }
 
