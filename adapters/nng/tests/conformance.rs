@@ -120,7 +120,11 @@ impl Pair {
             },
         )
         .unwrap();
-        assert!(matches!(next(&mut links).await, LinkEvent::Up { .. }));
+        let up = next(&mut links).await;
+        assert!(
+            matches!(up, LinkEvent::Up { address } if address == listener.local_addr()),
+            "{up:?}"
+        );
         (requester, links)
     }
 
@@ -210,12 +214,10 @@ impl Pair {
             );
             open.push(incoming);
         }
-        // Even ones first, backwards.
-        for parity in [0, 1] {
-            for at in (0..open.len()).rev().filter(|at| at % 2 == parity) {
-                let Incoming { body, answer, .. } = open.remove(if parity == 0 { at } else { at / 2 });
-                answer.send(body);
-            }
+        // The odd ones first, then the even ones, each backwards.
+        let (even, odd): (Vec<_>, Vec<_>) = open.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
+        for (_, Incoming { body, answer, .. }) in odd.into_iter().rev().chain(even.into_iter().rev()) {
+            answer.send(body);
         }
         for (number, reply) in asked.into_iter().enumerate() {
             assert_eq!(reply.await.unwrap(), (number as u64).to_be_bytes().as_slice());

@@ -152,11 +152,19 @@ impl Links {
 
 /// The peer's address; unspecified if the connection has ended meanwhile.
 pub(super) fn address(pipe: Pipe) -> SocketAddr {
-    match pipe.get_opt::<RemAddr>() {
-        Ok(nng::SocketAddr::Inet(v4)) => v4.into(),
-        Ok(nng::SocketAddr::Inet6(v6)) => v6.into(),
-        _ => SocketAddr::from(([0, 0, 0, 0], 0)),
-    }
+    let known = pipe.get_opt::<RemAddr>().ok().and_then(tcp_address);
+    known.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+/// The crate hands out ports in the byte order of the network.
+pub(super) fn tcp_address(address: nng::SocketAddr) -> Option<SocketAddr> {
+    let mut address: SocketAddr = match address {
+        nng::SocketAddr::Inet(v4) => v4.into(),
+        nng::SocketAddr::Inet6(v6) => v6.into(),
+        _ => return None,
+    };
+    address.set_port(u16::from_be(address.port()));
+    Some(address)
 }
 
 async fn forward(mut told: mpsc::UnboundedReceiver<LinkEvent>, events: mpsc::Sender<LinkEvent>) {

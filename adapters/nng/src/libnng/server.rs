@@ -10,7 +10,7 @@ use nng::options::{LocalAddr, Options as _};
 use nng::{Error, ListenerBuilder, Message, Pipe, PipeEvent, Protocol, Socket};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::client::address;
+use super::client::{address, tcp_address};
 use super::{Running, refuse};
 use crate::port::{Answer, Incoming, ListenError, Options, Peer, Reply};
 use crate::{Counters, Endpoint};
@@ -53,15 +53,8 @@ impl Server {
         watched.map_err(failed)?;
         let listener = ListenerBuilder::new(&running.socket, &endpoint.to_string()).map_err(failed)?;
         let listener = listener.start().map_err(|(_, error)| failed(error))?;
-        let bound = match listener.get_opt::<LocalAddr>().map_err(failed)? {
-            nng::SocketAddr::Inet(v4) => v4.into(),
-            nng::SocketAddr::Inet6(v6) => v6.into(),
-            other => {
-                return Err(ListenError(format!(
-                    "{endpoint}: NNG listens on {other}, which is no TCP address"
-                )));
-            }
-        };
+        let bound = listener.get_opt::<LocalAddr>().map_err(failed)?;
+        let bound = tcp_address(bound).ok_or_else(|| ListenError(format!("{endpoint}: NNG does not say where")))?;
 
         let (replies, to_send) = mpsc::unbounded_channel();
         let no_thread = |error: io::Error| ListenError::bind(endpoint, &error);
