@@ -11,7 +11,9 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_wrap,
-    clippy::std_instead_of_core
+    clippy::std_instead_of_core,
+    clippy::use_self,
+    clippy::wildcard_enum_match_arm
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
