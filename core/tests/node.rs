@@ -5,7 +5,9 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::std_instead_of_core
+    clippy::std_instead_of_core,
+    clippy::use_self,
+    clippy::wildcard_enum_match_arm
 )]
 
 #[path = "shared/tiny.rs"]

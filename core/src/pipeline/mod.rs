@@ -428,7 +428,7 @@ impl Pipeline {
             }
         });
         fx.absorb(sender, PipelineTimer::Sender, |fx, event| {
-            fx.emit(PipelineEvent::Sender(event))
+            fx.emit(PipelineEvent::Sender(event));
         });
     }
 }

@@ -25,7 +25,12 @@ pub struct Site<P: Protocol, I: Image<P>> {
 
 impl<P: Protocol, I: Image<P>> Site<P, I> {
     /// Starts from a disk; what comes out at once is returned with it.
-    pub fn start(config: P::Config, bound: GateBound, disk: I, recovered: Recovered<P::Durable>) -> (Self, Vec<Output<P>>) {
+    pub fn start(
+        config: P::Config,
+        bound: GateBound,
+        disk: I,
+        recovered: Recovered<P::Durable>,
+    ) -> (Self, Vec<Output<P>>) {
         let mut desk = Desk::default();
         let node = Node::recover(&config, bound, recovered, &mut desk);
         let mut site = Self {
