@@ -8,7 +8,9 @@ use rdkafka::util::Timeout;
 
 use crate::{Cluster, KafkaError};
 
-/// Sends records; each is written once, in order, however often the connection breaks.
+/// Sends records; each is written in order, and once however often the connection breaks. A broker that stops or is killed
+/// while a batch is under way can still make it be written twice (seen with Apache Kafka 4.3.0 and librdkafka 2.12.1 under
+/// load): readers tell repetitions by their content.
 #[derive(Clone)]
 pub struct Producer {
     inner: FutureProducer,
