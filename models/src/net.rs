@@ -67,7 +67,8 @@ impl Net {
             self.0.sort_unstable();
             self.0.dedup();
             let owed: Vec<u32> = self.0.iter().copied().filter(|packed| packed & STALE == 0).collect();
-            self.0.retain(|packed| packed & STALE == 0 || owed.binary_search(&(packed & !STALE)).is_err());
+            self.0
+                .retain(|packed| packed & STALE == 0 || owed.binary_search(&(packed & !STALE)).is_err());
         }
     }
 }

@@ -80,8 +80,15 @@ pub fn require_names<E: Entry>(file: &str, prefix: &str, names: &[&str]) {
     let mut expected: Vec<&str> = names.to_vec();
     expected.sort_unstable();
     let entries = kept::<E>(file);
-    let found: Vec<&str> = entries.iter().map(Entry::name).filter(|name| name.starts_with(prefix)).collect();
-    assert_eq!(found, expected, "models/results/{file}.json names other entries than are run");
+    let found: Vec<&str> = entries
+        .iter()
+        .map(Entry::name)
+        .filter(|name| name.starts_with(prefix))
+        .collect();
+    assert_eq!(
+        found, expected,
+        "models/results/{file}.json names other entries than are run"
+    );
 }
 
 fn write<E: Entry>(file: &str, entries: &[E]) {
@@ -122,7 +129,10 @@ impl Entry for Report {
                 let found = match (property.shape.as_str(), property.steps) {
                     ("sometimes", Some(steps)) => format!("happens after {steps} steps"),
                     ("leads" | "settles", _) => {
-                        format!("holds from {} states, and fails without fairness", property.asked.unwrap_or(0))
+                        format!(
+                            "holds from {} states, and fails without fairness",
+                            property.asked.unwrap_or(0)
+                        )
                     }
                     _ => "holds in every state".into(),
                 };

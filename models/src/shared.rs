@@ -150,7 +150,11 @@ mod tests {
     #[test]
     fn equal_parts_are_one_part() {
         let pool = Pool::default();
-        let (one, again, other) = (pool.share("one".to_owned()), pool.share("one".to_owned()), pool.share("other".to_owned()));
+        let (one, again, other) = (
+            pool.share("one".to_owned()),
+            pool.share("one".to_owned()),
+            pool.share("other".to_owned()),
+        );
         assert!(one == again && one != other && pool.len() == 2);
         assert_eq!(hasher().hash_one(one), hasher().hash_one(again));
         assert_eq!(format!("{one:?}"), "\"one\"");

@@ -5,7 +5,12 @@ use pehra_models::{Catch, results};
 /// The names of all bugs, read from the text of the enum: without the cfg it does not exist.
 fn bugs() -> Vec<String> {
     let text = include_str!("../../core/src/delivery/bugs.rs");
-    let list = text.split("pub const ALL").nth(1).expect("the list of all bugs").split("];").next();
+    let list = text
+        .split("pub const ALL")
+        .nth(1)
+        .expect("the list of all bugs")
+        .split("];")
+        .next();
     let names = list.expect("its end").split("Self::").skip(1);
     let mut names: Vec<String> = names
         .map(|name| name.chars().take_while(|c| c.is_alphanumeric()).collect())

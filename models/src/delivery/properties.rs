@@ -39,7 +39,9 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
         }),
         Property::always(OS3, |_, state: &State| {
             let applied = state.cloud.image.applied();
-            applied.iter().all(|(_, _, parcel)| parcel.number <= state.ghosts.stored)
+            applied
+                .iter()
+                .all(|(_, _, parcel)| parcel.number <= state.ghosts.stored)
         }),
         Property::always(OS4, |_, state: &State| {
             let cursors = state.edge.image.cursors();

@@ -11,9 +11,11 @@ use pehra_core::types::RequestId;
 use stateright::{Model, Property};
 
 use super::bounds::{Bounds, Grain};
-use super::messages::{Parcel, is_beat_down, is_beat_up, pack_down, pack_up, strip_asks, strip_codes, unpack_down, unpack_up};
+use super::messages::{
+    Parcel, is_beat_down, is_beat_up, pack_down, pack_up, strip_asks, strip_codes, unpack_down, unpack_up,
+};
 use super::state::{Action, Cloud, Edge, Ghosts, State, small};
-use super::{CLOUD, EDGE, properties};
+use super::{CLOUD, EDGE, properties, words};
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Counter, Said, Site};
@@ -212,7 +214,13 @@ impl World {
         // What is not a welcome can only show a sign of life to an edge that does not stream.
         let deaf = !bounds.heartbeats && !bounds.keeps_dead;
         let deaf = deaf && !state.calm && state.edge.node.state().phase() != Phase::Streaming;
-        actions.extend(state.down.iter().filter(|word| !deaf || is_welcome(*word)).map(Action::ToEdge));
+        actions.extend(
+            state
+                .down
+                .iter()
+                .filter(|word| !deaf || is_welcome(*word))
+                .map(Action::ToEdge),
+        );
         for (possible, action) in [
             (!state.edge.disk.is_empty(), Action::EdgeDurable),
             (state.edge.unreported > 0, Action::EdgeReported),
@@ -351,7 +359,11 @@ impl World {
         let edge: Edge = Site::start(&self.bounds.sender, EdgeImage::default(), &mut nonces, &mut said_up);
         let cloud: Cloud = Site::start(&self.bounds.receiver, CloudImage::default(), &mut (), &mut said_down);
         // The first greeting waits for the epoch to be durable, and the cloud never speaks first.
-        assert!(!said_up.iter().any(|one: &Said<Sender<Parcel>>| matches!(one, Said::Claim(..))));
+        assert!(
+            !said_up
+                .iter()
+                .any(|one: &Said<Sender<Parcel>>| matches!(one, Said::Claim(..)))
+        );
         let bounds = &self.bounds;
         State {
             edge: self.parts.edges.share(edge),
@@ -485,5 +497,9 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         properties::all(self)
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        words::action(action)
     }
 }
