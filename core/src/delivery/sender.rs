@@ -295,7 +295,7 @@ impl<B: Body> Protocol for Sender<B> {
         match input {
             Input::Received { from, message } if from == config.cloud => self.on_message(config, message, fx),
             Input::Received { .. } => {
-                fx.report(SenderReport::Misbehaved("a message from someone who is not the cloud"))
+                fx.report(SenderReport::Misbehaved("a message from someone who is not the cloud"));
             }
             Input::Fired(SenderTimer::Retry) => self.on_retry_timer(config, fx),
             Input::Fired(SenderTimer::Heartbeat) => self.on_heartbeat_timer(config, fx),

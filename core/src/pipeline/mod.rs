@@ -447,7 +447,7 @@ impl Pipeline {
             }
         });
         fx.absorb(sender, PipelineTimer::Sender, |fx, event| {
-            fx.emit(PipelineEvent::Sender(event))
+            fx.emit(PipelineEvent::Sender(event));
         });
     }
 }
