@@ -27,6 +27,7 @@ pub mod kinds;
 pub mod lasso;
 pub mod link;
 pub mod net;
+pub mod pipeline;
 pub mod report;
 pub mod results;
 mod scc;

@@ -8,6 +8,7 @@
 //! * `delivery/OS5` A row leaves the edge's store only after it is acknowledged durably at both ends.
 //! * `delivery/OS6` Rows of one epoch are applied in sequence order, without holes.
 //! * `delivery/OS7` A row is flagged 2 only together with its household's code, or when that code was known before.
+//! * `delivery/F1` A replaced epoch is refused, and one that was replaced is never served again.
 //! * `delivery/OL1` When the network calms down, every appended row is eventually applied and acknowledged.
 //! * `delivery/OL2` Then the window of batches in flight is never full for ever.
 //! * `delivery/OL3` A dead link is eventually reported down, a live one up.

@@ -16,6 +16,8 @@
 //! | a window closes, also by a sweep | – | append its tuple in the same commit |
 //! | all else | – | handed to the child whose it is |
 
+#[cfg(seeded_bugs)]
+pub mod bugs;
 mod image;
 
 pub use image::PipelineImage;
@@ -41,6 +43,9 @@ pub struct PipelineConfig {
     pub windows: WindowConfig,
     /// How rows are delivered.
     pub sender: SenderConfig,
+    /// The bug that this run has been given.
+    #[cfg(seeded_bugs)]
+    pub bug: Option<bugs::Bug>,
 }
 
 /// One record of the source, with its partition's position before and after it.
@@ -349,6 +354,12 @@ impl Pipeline {
             .ok()
             .and_then(|at| self.positions.get(at))
             .map_or(before, |(_, next)| *next);
+        #[cfg(seeded_bugs)]
+        let expected = if config.bug == Some(bugs::Bug::PositionUnchecked) {
+            before
+        } else {
+            expected
+        };
         if expected != before || after <= before {
             fx.report(PipelineReport::Position {
                 request,
@@ -373,7 +384,15 @@ impl Pipeline {
             }
             Err(at) => self.positions.insert(at, (partition, after)),
         }
-        fx.persist(PipelineRecord::Position { partition, next: after });
+        #[cfg(seeded_bugs)]
+        let next = if config.bug == Some(bugs::Bug::PositionLags) {
+            before
+        } else {
+            after
+        };
+        #[cfg(not(seeded_bugs))]
+        let next = after;
+        fx.persist(PipelineRecord::Position { partition, next });
         let put_aside = |why, raw| SetAside {
             why,
             partition,

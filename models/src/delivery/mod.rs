@@ -1,14 +1,17 @@
 //! Delivery: the deployed sender and receiver, their disks, and a network that loses, repeats and reorders.
 
 mod bounds;
+mod browser;
 mod kinds;
 mod messages;
 pub mod properties;
 pub mod queries;
 mod state;
+pub mod words;
 mod world;
 
 pub use bounds::{Bounds, Grain};
+pub use browser::explorer;
 pub use messages::{Parcel, is_beat_down, is_beat_up, pack_down, pack_up, unpack_down, unpack_up};
 pub use state::{Action, Cloud, Edge, Ghosts, PARCELS_MAX, State};
 pub use world::World;

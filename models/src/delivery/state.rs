@@ -38,8 +38,8 @@ pub struct Ghosts {
     pub wiped: bool,
 }
 
-/// One state of the system.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One state of the system. Printed in words; see [`super::words`].
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct State {
     /// The edge.
     pub edge: Shared<Edge>,

@@ -15,7 +15,7 @@ use super::messages::{
     Parcel, is_beat_down, is_beat_up, pack_down, pack_up, strip_asks, strip_codes, unpack_down, unpack_up,
 };
 use super::state::{Action, Cloud, Edge, Ghosts, State, small};
-use super::{CLOUD, EDGE, properties};
+use super::{CLOUD, EDGE, properties, words};
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Counter, Said, Site};
@@ -497,5 +497,9 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         properties::all(self)
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        words::action(action)
     }
 }

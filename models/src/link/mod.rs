@@ -5,6 +5,8 @@
 //! no answer is on its way, and the cloud's silence only when a heartbeat was sent and did not come. That is what the
 //! configured times mean: silence (5 s) is longer than a heartbeat (3 s), and both are longer than a round trip.
 
+use std::fmt;
+
 use pehra_core::delivery::{
     CloudImage, EdgeImage, LinkState, Receiver, ReceiverConfig, ReceiverTimer, Sender, SenderConfig, SenderTimer,
 };
@@ -12,7 +14,7 @@ use pehra_core::protocol::Input;
 use pehra_core::types::Ticks;
 use stateright::{Model, Property};
 
-use crate::delivery::{CLOUD, Cloud, EDGE, Edge, Parcel};
+use crate::delivery::{CLOUD, Cloud, EDGE, Edge, Parcel, words};
 use crate::delivery::{is_beat_down, is_beat_up, pack_down, pack_up, unpack_down, unpack_up};
 use crate::kinds::Kinds;
 use crate::lasso::Leads;
@@ -31,7 +33,7 @@ pub struct Link {
 }
 
 /// One state.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct State {
     edge: Edge,
     cloud: Cloud,
@@ -179,6 +181,20 @@ impl State {
 
     fn cloud_is_silent(&self) -> bool {
         self.cloud.node.state().is_silent()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |net: &Net, say: fn(u32) -> String| net.iter().map(say).collect::<Vec<_>>().join("; ");
+        f.debug_struct(if self.calm { "Calm" } else { "State" })
+            .field("link", &self.link())
+            .field("cloud_is_silent", &self.cloud_is_silent())
+            .field("to_cloud_works", &self.open[UP])
+            .field("to_edge_works", &self.open[DOWN])
+            .field("to_cloud", &format_args!("[{}]", list(&self.nets[UP], words::up)))
+            .field("to_edge", &format_args!("[{}]", list(&self.nets[DOWN], words::down)))
+            .finish()
     }
 }
 
