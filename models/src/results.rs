@@ -92,14 +92,11 @@ pub fn require_names<E: Entry>(file: &str, prefix: &str, names: &[&str]) {
         found, expected,
         "models/results/{file}.json names other entries than are run"
     );
-<<<<<<< HEAD
-=======
 }
 
 /// Whether this run writes the results instead of comparing with them.
 fn writes() -> bool {
     std::env::var_os("PEHRA_WRITE_RESULTS").is_some_and(|value| value == "1")
->>>>>>> h/models
 }
 
 fn write<E: Entry>(file: &str, entries: &[E]) {

@@ -22,18 +22,11 @@ fn prey(bug: Bug) -> (&'static str, Bounds) {
     match bug {
         Bug::O1AckBeforeDurable => (
             "an acknowledgement that leaves before the disk is done",
-<<<<<<< HEAD
-            Bounds::new(1, 1),
-=======
             Bounds::new(2, 1),
->>>>>>> h/models
         ),
         Bug::O2ResendWithFreshId => ("rows that are sent again under new numbers", Bounds::new(2, 0)),
         Bug::O3DedupeForgets => ("a memory of what was applied that is thrown away", Bounds::new(1, 1)),
         Bug::O4RepeatIsNotAnswered => ("a repeated batch that gets no answer", calm(Bounds::new(2, 0))),
-<<<<<<< HEAD
-        Bug::O5SentCountsAsAcked => ("sent rows that count as acknowledged after a crash", Bounds::new(1, 1)),
-=======
         // The handshake's mark takes most of it back; what stays away is the code that the lost answer carried.
         Bug::O5SentCountsAsAcked => (
             "sent rows that count as acknowledged after a crash",
@@ -42,7 +35,6 @@ fn prey(bug: Bug) -> (&'static str, Bounds) {
                 ..Bounds::new(2, 1)
             },
         ),
->>>>>>> h/models
         Bug::O6SentStaysSent => (
             "sent rows that are not sent again after a crash",
             calm(Bounds::new(2, 2)),
@@ -51,14 +43,10 @@ fn prey(bug: Bug) -> (&'static str, Bounds) {
         Bug::O8TwoTransactions => ("rows and mark committed one after the other", Bounds::new(1, 1)),
         Bug::O9AckByPosition => (
             "an acknowledgement taken for that of the oldest batch",
-<<<<<<< HEAD
-            Bounds::new(2, 0),
-=======
             Bounds {
                 keeps_dead: true,
                 ..Bounds::new(2, 0)
             },
->>>>>>> h/models
         ),
         Bug::O10AckSkipsHole => ("an acknowledgement across rows that never came", Bounds::new(3, 0)),
         Bug::O11HoleIsJumped => ("a batch behind a hole that is applied", Bounds::new(2, 0)),
