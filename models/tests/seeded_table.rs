@@ -4,17 +4,16 @@ use pehra_models::{Catch, results};
 
 /// The names of all bugs, read from the text of the enum: without the cfg it does not exist.
 fn bugs() -> Vec<String> {
-    let text = include_str!("../../core/src/delivery/bugs.rs");
-    let list = text
-        .split("pub const ALL")
-        .nth(1)
-        .expect("the list of all bugs")
-        .split("];")
-        .next();
-    let names = list.expect("its end").split("Self::").skip(1);
-    let mut names: Vec<String> = names
-        .map(|name| name.chars().take_while(|c| c.is_alphanumeric()).collect())
-        .collect();
+    let mut names = Vec::new();
+    for text in [
+        include_str!("../../core/src/delivery/bugs.rs"),
+        include_str!("../../core/src/pipeline/bugs.rs"),
+    ] {
+        let list = text.split("pub const ALL").nth(1).expect("the list of all bugs");
+        let list = list.split("];").next().expect("its end");
+        let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric()).collect::<String>();
+        names.extend(list.split("Self::").skip(1).map(name));
+    }
     names.sort();
     names
 }
