@@ -82,6 +82,9 @@ struct Given {
     /// Who speaks NNG's wire protocol: sp (our own codec) or libnng (NNG's C library) [default: sp]
     #[arg(long, env = "PEHRA_CLOUD_TRANSPORT")]
     transport: Option<String>,
+    /// Folder for flight recordings: what the node was fed, for `pehra replay` [default: none]
+    #[arg(long, env = "PEHRA_CLOUD_FLIGHT_RECORDER")]
+    flight_recorder: Option<PathBuf>,
     /// Where to serve metrics for Prometheus, host:port [default: none]
     #[arg(long, env = "PEHRA_CLOUD_METRICS")]
     metrics: Option<SocketAddr>,
@@ -105,6 +108,7 @@ impl Given {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             transport: self.transport.or(other.transport),
+            flight_recorder: self.flight_recorder.or(other.flight_recorder),
             metrics: self.metrics.or(other.metrics),
         }
     }
@@ -124,6 +128,7 @@ pub struct Settings {
     pub page: SocketAddr,
     pub price: f64,
     pub window_ms: u64,
+    pub flight_recorder: Option<PathBuf>,
     pub metrics: Option<SocketAddr>,
     pub check_config: bool,
     pub log_text: bool,
@@ -178,6 +183,7 @@ impl Settings {
             page: given.page.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 5006))),
             price,
             window_ms: given.window_ms.unwrap_or(5000),
+            flight_recorder: given.flight_recorder,
             metrics: given.metrics,
             check_config: args.check_config,
             log_text: args.log_text,

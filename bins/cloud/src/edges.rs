@@ -1,15 +1,19 @@
 //! One node for each edge, fed by both sockets and every connection.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pehra_core::delivery::{Alive, Downlink, Receiver, ReceiverClaim, ReceiverConfig, ReceiverEvent, ReceiverReport};
+use pehra_core::delivery::{Alive, Downlink, Receiver, ReceiverClaim, ReceiverConfig, ReceiverDurable};
+use pehra_core::delivery::{ReceiverEvent, ReceiverReport};
+use pehra_core::node::GateBound;
+use pehra_core::protocol::{Input, Recovered};
 use pehra_core::types::{Broken, EdgeName, NodeId};
 use pehra_core::window::Tuple;
 use pehra_core::wire;
-use pehra_driver::{End, Mail, Mailbox, Options, Shell, StoreError, mailbox, run};
+use pehra_driver::{End, FILE_MAX_BYTES, Mail, Mailbox, Options, Recorder, Seen, Shell, StoreError, mailbox, run};
 use pehra_nng::{Answer, Incoming};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -63,15 +67,23 @@ struct Edge {
 pub struct Edges {
     backend: Backend,
     board: Arc<Board>,
+    recordings: Option<PathBuf>,
     stopping: watch::Receiver<bool>,
     edges: HashMap<EdgeName, Edge>,
 }
 
 impl Edges {
-    pub fn new(backend: Backend, board: Arc<Board>, stopping: watch::Receiver<bool>) -> Self {
+    /// With `recordings`, each edge's node keeps a flight recorder in that folder.
+    pub fn new(
+        backend: Backend,
+        board: Arc<Board>,
+        recordings: Option<PathBuf>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             backend,
             board,
+            recordings,
             stopping,
             edges: HashMap::new(),
         }
@@ -104,7 +116,8 @@ impl Edges {
         let (backend, board, stopping) = (&self.backend, &self.board, &self.stopping);
         Some(self.edges.entry(name).or_insert_with(|| {
             tracing::info!(edge = %name, "serving an edge");
-            start(name, backend.clone(), Arc::clone(board), stopping.clone())
+            let recorder = self.recordings.as_deref().and_then(|folder| recorder(folder, name));
+            start(name, backend.clone(), Arc::clone(board), recorder, stopping.clone())
         }))
     }
 
@@ -172,13 +185,26 @@ impl Edges {
     }
 }
 
-fn start(name: EdgeName, backend: Backend, board: Arc<Board>, stopping: watch::Receiver<bool>) -> Edge {
+fn recorder(folder: &Path, name: EdgeName) -> Option<Recorder> {
+    Recorder::new(folder, &format!("cloud-{name}"), FILE_MAX_BYTES)
+        .inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "no flight recorder"))
+        .ok()
+}
+
+fn start(
+    name: EdgeName,
+    backend: Backend,
+    board: Arc<Board>,
+    recorder: Option<Recorder>,
+    stopping: watch::Receiver<bool>,
+) -> Edge {
     let (letters, inbox) = mailbox::<Receiver<Tuple>>(MAILBOX);
     let open = SharedOpen::default();
     let mut shell = EdgeShell {
         name,
         open: Arc::clone(&open),
         board: Arc::clone(&board),
+        recorder,
         buffer: Vec::new(),
     };
     let node = tokio::spawn(async move {
@@ -205,10 +231,17 @@ struct EdgeShell {
     name: EdgeName,
     open: SharedOpen,
     board: Arc<Board>,
+    recorder: Option<Recorder>,
     buffer: Vec<u8>,
 }
 
 impl EdgeShell {
+    fn record(&mut self, seen: &Seen<'_, Receiver<Tuple>>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.see(seen);
+        }
+    }
+
     fn reply(&mut self, answer: Option<(Instant, Answer)>, message: &Downlink<Tuple>) {
         // Without an open request there is nobody to tell: the edge will ask again.
         let Some((_, answer)) = answer else { return };
@@ -274,6 +307,9 @@ impl Shell<Receiver<Tuple>> for EdgeShell {
     }
 
     fn look(&mut self, state: &Receiver<Tuple>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
+        }
         let epoch = state.epoch().unwrap_or(0);
         self.board.edge(self.name, |edge| edge.epoch = epoch);
     }
@@ -281,6 +317,30 @@ impl Shell<Receiver<Tuple>> for EdgeShell {
     fn started(&mut self, state: &Receiver<Tuple>) {
         let high = state.high().0;
         self.board.edge(self.name, |edge| edge.high = high);
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    fn record_recovered(&mut self, config: &ReceiverConfig, gate: GateBound, recovered: &Recovered<ReceiverDurable>) {
+        self.record(&Seen::Recovered {
+            config,
+            gate,
+            recovered,
+        });
+    }
+
+    fn record_input(&mut self, input: &Input<Receiver<Tuple>>) {
+        self.record(&Seen::Input(input));
+    }
+
+    fn record_persisted(&mut self) {
+        self.record(&Seen::Persisted);
+    }
+
+    fn record_outputs(&mut self, digest: u64) {
+        self.record(&Seen::Outputs(digest));
     }
 
     fn store_failed(&mut self, _error: &StoreError) {

@@ -84,7 +84,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     let pages = tokio::spawn(pehra_web::serve_on(page, snapshots, async move {
         let _ = page_stop.changed().await;
     }));
-    let mut edges = Edges::new(backend, Arc::clone(&board), stopping.clone());
+    let mut edges = Edges::new(backend, Arc::clone(&board), settings.flight_recorder, stopping.clone());
     // Edges that delivered before: their figures show at once.
     edges.wake_known().await?;
     let mut refresh = tokio::time::interval(Duration::from_millis(500));

@@ -9,6 +9,7 @@ use pehra_core::delivery::SenderConfig;
 use pehra_core::pipeline::PipelineConfig;
 use pehra_core::types::{EdgeName, NodeId, Ticks};
 use pehra_core::window::WindowConfig;
+use pehra_driver::{FILE_MAX_BYTES, Recorder};
 use pehra_kafka::{Cluster, Producer};
 use pehra_nng::{Backend, Endpoint, Tls};
 use serde::Deserialize;
@@ -102,6 +103,9 @@ struct Given {
     /// Who speaks NNG's wire protocol: sp (our own codec) or libnng (NNG's C library) [default: sp]
     #[arg(long, env = "PEHRA_EDGE_TRANSPORT")]
     transport: Option<String>,
+    /// Folder for flight recordings: what the node was fed, for `pehra replay` [default: none]
+    #[arg(long, env = "PEHRA_EDGE_FLIGHT_RECORDER")]
+    flight_recorder: Option<PathBuf>,
     /// Where to serve metrics for Prometheus, host:port [default: none]
     #[arg(long, env = "PEHRA_EDGE_METRICS")]
     metrics: Option<SocketAddr>,
@@ -134,6 +138,7 @@ impl Given {
             retry_ms: self.retry_ms.or(other.retry_ms),
             retain_rows: self.retain_rows.or(other.retain_rows),
             transport: self.transport.or(other.transport),
+            flight_recorder: self.flight_recorder.or(other.flight_recorder),
             metrics: self.metrics.or(other.metrics),
         }
     }
@@ -156,6 +161,7 @@ pub struct Settings {
     pub heartbeat_ms: u32,
     pub retry_ms: u32,
     pub retain_rows: u64,
+    pub flight_recorder: Option<PathBuf>,
     pub metrics: Option<SocketAddr>,
     pub check_config: bool,
     pub log_text: bool,
@@ -229,6 +235,7 @@ impl Settings {
             heartbeat_ms: given.heartbeat_ms.unwrap_or(3000),
             retry_ms: given.retry_ms.unwrap_or(1000),
             retain_rows: given.retain_rows.unwrap_or(100_000),
+            flight_recorder: given.flight_recorder,
             metrics: given.metrics,
             check_config: args.check_config,
             log_text: args.log_text,
@@ -252,6 +259,16 @@ impl Settings {
         Producer::new(&self.kafka())
             .map(Some)
             .map_err(|error| error.to_string())
+    }
+
+    /// The flight recorder, if there is to be one.
+    pub fn recorder(&self) -> Result<Option<Recorder>, String> {
+        let Some(folder) = &self.flight_recorder else {
+            return Ok(None);
+        };
+        Recorder::new(folder, "edge", FILE_MAX_BYTES)
+            .map(Some)
+            .map_err(|error| format!("--flight-recorder {}: {error}", folder.display()))
     }
 
     /// How the cloud is reached.

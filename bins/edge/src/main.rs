@@ -108,6 +108,7 @@ async fn work(settings: Settings) -> Result<(), String> {
     });
 
     let publisher = settings.publisher()?;
+    let recorder = settings.recorder()?;
     let config = settings.pipeline(CLOUD);
     let mut shell = EdgeShell::new(
         settings.name,
@@ -118,6 +119,7 @@ async fn work(settings: Settings) -> Result<(), String> {
         stand,
         Arc::clone(&counters),
         publisher,
+        recorder,
     );
     let database = settings.database.clone();
     let open = move || EdgeStore::open(&database);

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pehra_core::delivery::{FenceReason, Heartbeat, LinkState, SenderClaim, SenderReport, Uplink};
-use pehra_core::pipeline::{Pipeline, PipelineEvent, PipelineReport};
+use pehra_core::node::GateBound;
+use pehra_core::pipeline::{Pipeline, PipelineConfig, PipelineDurable, PipelineEvent, PipelineReport};
+use pehra_core::protocol::{Input, Recovered};
 use pehra_core::types::{Broken, EdgeName, NodeId};
 use pehra_core::window::{Span, Tuple};
 use pehra_core::wire;
-use pehra_driver::{Mail, Mailbox, Shell, StoreError};
+use pehra_driver::{Mail, Mailbox, Recorder, Seen, Shell, StoreError};
 use pehra_kafka::{AVERAGES, Producer, RequestTag, Steer};
 use pehra_nng::Requester;
 use tokio::sync::{mpsc, watch};
@@ -30,6 +32,7 @@ pub struct EdgeShell {
     stand: watch::Sender<Vec<(u16, u64)>>,
     counters: Arc<Counters>,
     publisher: Option<Producer>,
+    recorder: Option<Recorder>,
     buffer: Vec<u8>,
 }
 
@@ -44,6 +47,7 @@ impl EdgeShell {
         stand: watch::Sender<Vec<(u16, u64)>>,
         counters: Arc<Counters>,
         publisher: Option<Producer>,
+        recorder: Option<Recorder>,
     ) -> Self {
         Self {
             name,
@@ -54,6 +58,7 @@ impl EdgeShell {
             stand,
             counters,
             publisher,
+            recorder,
             buffer: Vec::new(),
         }
     }
@@ -85,6 +90,12 @@ impl EdgeShell {
                 Err(error) => tracing::warn!(%error, "a reply of the cloud is not understood"),
             }
         });
+    }
+
+    fn record(&mut self, seen: &Seen<'_, Pipeline>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.see(seen);
+        }
     }
 
     fn steer(&self, steer: Steer) {
@@ -193,6 +204,9 @@ impl Shell<Pipeline> for EdgeShell {
     }
 
     fn look(&mut self, state: &Pipeline) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
+        }
         self.stand.send_if_modified(|stand| {
             let moved = stand.as_slice() != state.positions();
             if moved {
@@ -206,6 +220,30 @@ impl Shell<Pipeline> for EdgeShell {
         self.counters
             .households
             .set(u64::try_from(state.windows().households()).unwrap_or(u64::MAX));
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    fn record_recovered(&mut self, config: &PipelineConfig, gate: GateBound, recovered: &Recovered<PipelineDurable>) {
+        self.record(&Seen::Recovered {
+            config,
+            gate,
+            recovered,
+        });
+    }
+
+    fn record_input(&mut self, input: &Input<Pipeline>) {
+        self.record(&Seen::Input(input));
+    }
+
+    fn record_persisted(&mut self) {
+        self.record(&Seen::Persisted);
+    }
+
+    fn record_outputs(&mut self, digest: u64) {
+        self.record(&Seen::Outputs(digest));
     }
 
     fn store_failed(&mut self, _error: &StoreError) {

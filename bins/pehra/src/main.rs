@@ -2,7 +2,9 @@
 
 mod aside;
 mod demo;
+mod explore;
 mod prepare;
+mod replay;
 mod simulate;
 mod stream;
 
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 ///   pehra demo --seconds 30 --chaos        kill edge and cloud all the time, and count at the end
 ///   pehra simulate --kafka localhost:9092  only the households
 ///   pehra set-aside --database edge.db     what the edge could not count, and why
+///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore delivery                 the checked model, in a browser
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
@@ -33,6 +36,10 @@ enum Command {
     Simulate(simulate::Args),
     /// Turn raw GEM House CSV into the format that --households reads
     Prepare(prepare::Args),
+    /// Walk through a checked model in a browser
+    Explore(explore::Args),
+    /// Play flight recordings again and compare
+    Replay(replay::Args),
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
 }
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Prepare(args) => prepare::run(&args),
+        Command::Explore(args) => explore::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::SetAside(args) => aside::run(&args),
     };
     match outcome {

@@ -92,6 +92,7 @@ impl Parts {
             format!("--data-port={data}"),
             format!("--page=127.0.0.1:{page_port}"),
             format!("--state-dir={}", text(&folder.join("cloud-state"))),
+            format!("--flight-recorder={}", text(&folder.join("flight"))),
         ];
         cloud.push(match &store {
             CloudStore::Redis { url, .. } => format!("--redis={url}"),
@@ -100,6 +101,7 @@ impl Parts {
         let mut edge = vec![
             "--control".into(),
             format!("--name={EDGE}"),
+            format!("--flight-recorder={}", text(&folder.join("flight"))),
             format!("--database={}", text(&database)),
             format!("--kafka={}", cluster.brokers),
             format!("--topic={topic}"),

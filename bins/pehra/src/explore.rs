@@ -1,0 +1,41 @@
+//! Serves a checked model to a browser.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+/// Walk through a checked model in a browser, step by step: the same code that edge and cloud run.
+///
+/// Examples:
+///   pehra explore delivery
+///   pehra explore delivery --address 127.0.0.1:3001
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Which model
+    #[arg(value_enum)]
+    model: Model,
+    /// Where to serve it
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    address: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Model {
+    /// Rows from an edge to the cloud
+    Delivery,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode, String> {
+    // The server panics if it cannot have the address; this says it in words.
+    TcpListener::bind(args.address).map_err(|error| {
+        format!(
+            "cannot listen on {}: {error}; choose another with --address",
+            args.address
+        )
+    })?;
+    println!("open http://{} in a browser; Ctrl-C ends it", args.address);
+    match args.model {
+        Model::Delivery => pehra_models::delivery::explorer(args.address),
+    }
+    Ok(ExitCode::SUCCESS)
+}
