@@ -1,0 +1,188 @@
+//! The operator's tool beside the demo: recordings, what was set aside, the browser, the page.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Demo, pause};
+use pehra_testbed::process::{Process, free_port, wait_until};
+
+fn pehra(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pehra"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("pehra starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn recordings(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder.join("flight"))
+        .expect("the folder of recordings")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    files
+}
+
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// What edge and cloud said while they were killed is what this build says when it is fed the same again.
+#[test]
+fn recordings_of_a_run_with_kills_play_again_to_the_same_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = folder.path().display().to_string();
+    Demo::start(&["--seconds", "8", "--chaos", "--seed", "21", "--keep", &keep])
+        .account()
+        .require_exact();
+    let files = recordings(folder.path());
+    assert!(files.len() >= 4, "{files:?}");
+    let mut arguments = vec!["replay", "--json"];
+    let paths: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = pehra(&arguments);
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{out}{}", text(&output.stderr));
+    let inputs: u64 = out
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["inputs"]
+                .as_u64()
+                .unwrap()
+        })
+        .sum();
+    assert!(inputs > 1000, "too little was recorded to say anything: {out}");
+
+    // Take one input out of the middle: what follows cannot be the same, and the tool must say so.
+    let largest = files
+        .iter()
+        .max_by_key(|file| std::fs::metadata(file).unwrap().len())
+        .unwrap();
+    std::fs::write(largest, without_one_input(&std::fs::read(largest).unwrap())).unwrap();
+    let output = pehra(&["replay", &largest.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("DIFFERENT"), "{}", text(&output.stdout));
+
+    let stranger = folder.path().join("stranger.rec");
+    std::fs::write(&stranger, "nothing of ours").unwrap();
+    let output = pehra(&["replay", &stranger.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("no recording"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+/// Removes the first commanded reading after the middle: kind 4, an input, that begins with 3.
+fn without_one_input(bytes: &[u8]) -> Vec<u8> {
+    let mut at = 8;
+    while at + 9 <= bytes.len() {
+        let length = u32::from_be_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize + 9;
+        if at > bytes.len() / 2 && bytes[at] == 4 && bytes[at + 5] == 3 {
+            return [&bytes[..at], &bytes[at + length..]].concat();
+        }
+        at += length;
+    }
+    panic!("no reading in the second half of the recording");
+}
+
+#[test]
+fn what_was_set_aside_can_be_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = folder.path().display().to_string();
+    let account = Demo::start(&["--seconds", "6", "--seed", "22", "--keep", &keep]).account();
+    account.require_exact();
+    let database = folder.path().join("edge.db").display().to_string();
+    let output = pehra(&["set-aside", "--json", "--database", &database]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let count = text(&output.stdout).lines().count() as u64;
+    let expected = account.number("repeated") + account.number("late") + account.number("quarantined");
+    assert_eq!(count, expected);
+    assert!(
+        text(&output.stdout).contains("unreadable"),
+        "the generator makes unreadable records too"
+    );
+}
+
+#[test]
+fn the_checked_model_can_be_walked_in_a_browser() {
+    let port = free_port();
+    let _server = Process::start(
+        Command::new(env!("CARGO_BIN_EXE_pehra"))
+            .args(["explore", "delivery", "--address", &format!("127.0.0.1:{port}")])
+            .stdout(Stdio::null()),
+        "cargo build",
+    );
+    wait_until("the explorer answers", Duration::from_secs(20), || {
+        get(port, "/.status").is_some_and(|text| text.contains("delivery/OS1"))
+    });
+    assert!(
+        get(port, "/").unwrap().contains("<html"),
+        "the browser's page is missing"
+    );
+    let states = get(port, "/.states/").unwrap();
+    assert!(states.contains("Hello") || states.contains("greet"), "{states}");
+    let taken = pehra(&["explore", "delivery", "--address", &format!("127.0.0.1:{port}")]);
+    assert!(
+        text(&taken.stderr).contains("choose another"),
+        "{}",
+        text(&taken.stderr)
+    );
+}
+
+/// A real browser draws the page from what the cloud keeps, and a cloud that was killed shows it again at once.
+#[test]
+fn the_page_shows_states_and_edges_in_a_browser() {
+    let page = free_port();
+    let port = page.to_string();
+    let demo = Demo::start(&["--seconds", "25", "--seed", "23", "--chaos", "--page-port", &port]);
+    pause(9000);
+    let folder = tempfile::tempdir().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let output = Command::new("chromium")
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+            ])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ])
+            .args(["--virtual-time-budget=4000", "--dump-dom"])
+            .arg(format!("--user-data-dir={}", folder.path().display()))
+            .arg(format!("http://127.0.0.1:{page}/"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("chromium is not installed, and this test needs it: apt-get install -y chromium");
+        let dom = text(&output.stdout);
+        // Drawn by the script from the cloud's figures: tiles with watts, and the edge by its name.
+        if dom.contains("class=\"known\"") && dom.contains("demo") {
+            break;
+        }
+        assert!(Instant::now() < until, "the page never showed a figure: {dom}");
+    }
+    demo.account().require_exact();
+}
