@@ -11,15 +11,12 @@ pub(crate) use server::Server;
 
 use std::io;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use nng::options::{Options as _, RecvMaxSize, RecvTimeout, SendTimeout};
 use nng::{Error, Protocol, RawSocket, Socket};
 
 use crate::Endpoint;
 
-/// How long a blocked send may take before its thread looks around.
-const SEND_SLICE: Duration = Duration::from_millis(100);
 /// Room for the ids beside a body, as in the other back end.
 const STACK_BYTES: usize = 64;
 
@@ -35,7 +32,9 @@ impl Running {
         let socket = RawSocket::new(protocol)?.socket;
         socket.set_opt::<RecvMaxSize>(frame_max.saturating_add(STACK_BYTES))?;
         socket.set_opt::<RecvTimeout>(None)?;
-        socket.set_opt::<SendTimeout>(Some(SEND_SLICE))?;
+        // No time-out in either direction: NNG 1.4.0 may expire a send after the socket's queue was freed, and then
+        // aborts the process (nni_aio_expire_loop calls nni_msgq_cancel). Closing ends a blocked send.
+        socket.set_opt::<SendTimeout>(None)?;
         Ok(Self {
             socket,
             threads: Vec::new(),
