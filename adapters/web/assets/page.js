@@ -153,7 +153,7 @@ function drawEdges(edges) {
     say(facts[0], edge.lag_rows === 1 ? "1 row" : `${whole(edge.lag_rows)} rows`);
     facts[0].classList.toggle("lagging", edge.lag_rows > 0 && edge.link !== "up");
     say(facts[1], whole(edge.last_seq));
-    say(facts[2], whole(edge.epoch));
+    say(facts[2], edge.epoch.slice(0, 8) || "–");
     say(facts[3], one(edge.tuples_per_s));
   });
   drawAges();
@@ -242,12 +242,27 @@ function connect() {
   };
 }
 
+// With ?still the page is drawn once, from the figures of the moment: for printing, and for browsers without a person.
+function drawStill() {
+  fetch("/api/state")
+    .then((answer) => answer.json())
+    .then((snapshot) => {
+      draw(snapshot);
+      line("up", "as of now");
+    })
+    .catch(() => line("lost", "no answer from the cloud"));
+}
+
 buildMap();
-connect();
-setInterval(() => {
-  drawAges();
-  if (performance.now() - heard > QUIET_MS) {
-    line("lost", "connection lost, retrying");
-    connect();
-  }
-}, 1_000);
+if (new URLSearchParams(location.search).has("still")) {
+  drawStill();
+} else {
+  connect();
+  setInterval(() => {
+    drawAges();
+    if (performance.now() - heard > QUIET_MS) {
+      line("lost", "connection lost, retrying");
+      connect();
+    }
+  }, 1_000);
+}

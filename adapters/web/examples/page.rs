@@ -50,7 +50,7 @@ fn snapshot(tick: u64, empty: bool) -> Snapshot {
     let edges = edges.into_iter().map(|(name, link, lag_rows, heard)| EdgeFigures {
         name: name.to_owned(),
         link,
-        epoch: 3,
+        epoch: "0000000000000003".into(),
         last_seq: if heard == now_ms { 0 } else { 184_220 + tick * 3 },
         lag_rows,
         last_heard_ms: now_ms - heard,

@@ -65,8 +65,8 @@ pub struct EdgeFigures {
     pub name: String,
     /// The link to it.
     pub link: LinkState,
-    /// Its epoch.
-    pub epoch: u64,
+    /// Its epoch in hexadecimal, since a script's numbers have no 64 bits; empty before the first greeting.
+    pub epoch: String,
     /// The last sequence number stored and acknowledged.
     pub last_seq: u64,
     /// Rows it holds that are not acknowledged yet.

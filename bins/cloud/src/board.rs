@@ -155,7 +155,11 @@ impl Board {
                 Some(_) if !edge.silent => LinkState::Up,
                 Some(_) | None => LinkState::Silent,
             },
-            epoch: edge.epoch,
+            epoch: if edge.epoch == 0 {
+                String::new()
+            } else {
+                format!("{:016x}", edge.epoch)
+            },
             last_seq: edge.high,
             lag_rows: edge.backlog,
             last_heard_ms: edge.heard_ms,
