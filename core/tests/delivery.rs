@@ -541,7 +541,7 @@ fn an_answer_ends_no_batch_that_asked_for_more() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// `delivery/OS1` to `OS7`, and `OL1` for the calm at the end.
     #[test]
