@@ -9,6 +9,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::std_instead_of_core,
     clippy::use_self,
