@@ -111,6 +111,7 @@ fn cloud_matches(store: &mut CloudStore, image: &CloudImage<Tuple>) {
     let query = CodesQuery {
         epoch: 1,
         first: Seq(1),
+        last: Seq(1),
         households,
     };
     assert_eq!(store.answer(&query).expect("an answer"), image.answer(&query));

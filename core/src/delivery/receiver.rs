@@ -148,6 +148,9 @@ pub struct CodesQuery<B: Body> {
     pub epoch: u64,
     /// First row of the batch to answer.
     pub first: Seq,
+    /// Last row of the batch to answer. The answer's mark goes no further: by the time it leaves, the edge may have
+    /// sent a longer batch from the same row, whose codes this answer does not carry.
+    pub last: Seq,
     /// Whose codes.
     pub households: Vec<B::Household>,
 }
@@ -385,7 +388,7 @@ impl<B: Body> Receiver<B> {
         let (first, last) = (rows.first, rows.last());
         #[cfg(seeded_bugs)]
         if super::bugs::gap_is_taken(config, first, last, &mut self.high) {
-            self.answer(config, epoch, first, rows.asks, fx);
+            self.answer(config, epoch, (first, last), rows.asks, fx);
             return;
         }
         if first > self.high.next() {
@@ -411,7 +414,7 @@ impl<B: Body> Receiver<B> {
             if config.has(super::bugs::Bug::O4RepeatIsNotAnswered) {
                 return;
             }
-            self.answer(config, epoch, first, rows.asks, fx);
+            self.answer(config, epoch, (first, last), rows.asks, fx);
             return;
         }
         rows.bodies.drain(..known);
@@ -443,7 +446,7 @@ impl<B: Body> Receiver<B> {
                 high: Seq::ZERO,
             });
             self.high = high;
-            self.answer(config, epoch, first, rows.asks, fx);
+            self.answer(config, epoch, (first, high), rows.asks, fx);
             return;
         } else {
             high
@@ -455,17 +458,25 @@ impl<B: Body> Receiver<B> {
             high,
         });
         fx.emit(ReceiverEvent::Applied(high));
-        self.answer(config, epoch, first, rows.asks, fx);
+        self.answer(config, epoch, (first, high), rows.asks, fx);
     }
 
-    /// Answers the batch that began at `first`, at once if it asked for nothing, else with the codes.
-    fn answer(&self, config: &ReceiverConfig, epoch: u64, first: Seq, asks: Vec<B::Household>, fx: &mut Effects<Self>) {
+    /// Answers the batch from `first` to `last`, at once if it asked for nothing, else with the codes.
+    fn answer(
+        &self,
+        config: &ReceiverConfig,
+        epoch: u64,
+        (first, last): (Seq, Seq),
+        asks: Vec<B::Household>,
+        fx: &mut Effects<Self>,
+    ) {
         if asks.is_empty() {
             self.acknowledge(config, epoch, self.high, None, fx);
         } else {
             fx.fetch(CodesQuery {
                 epoch,
                 first,
+                last,
                 households: asks,
             });
         }
@@ -483,7 +494,7 @@ impl<B: Body> Receiver<B> {
                 first: query.first,
                 codes,
             };
-            self.acknowledge(config, query.epoch, self.high, Some(codes), fx);
+            self.acknowledge(config, query.epoch, self.high.min(query.last), Some(codes), fx);
         }
     }
 

@@ -323,19 +323,21 @@ impl Vocabulary for Receiver<Tuple> {
     fn write_fetched(w: &mut Writer<'_>, query: &CodesQuery<Tuple>, codes: &Self::Rows) {
         w.number(query.epoch);
         w.number(query.first.0);
+        w.number(query.last.0);
         w.count(query.households.len());
         query.households.iter().for_each(|household| w.name(household));
         write_codes(w, codes);
     }
 
     fn read_fetched(r: &mut Reader<'_>) -> Result<(CodesQuery<Tuple>, Self::Rows), WireError> {
-        let (epoch, first) = (r.number()?, Seq(r.number()?));
+        let (epoch, first, last) = (r.number()?, Seq(r.number()?), Seq(r.number()?));
         let households = (0..r.count()?)
             .map(|_| r.name())
             .collect::<Result<Vec<Household>, _>>()?;
         let query = CodesQuery {
             epoch,
             first,
+            last,
             households,
         };
         Ok((query, read_codes(r)?))

@@ -168,10 +168,11 @@ pub fn receiver_input() -> impl Strategy<Value = Input<Receiver<Tuple>>> {
             message
         }),
         Just(Input::Fired(ReceiverTimer::Silence)),
-        (number(), seq(), vec(household(), 0..4), codes()).prop_map(|(epoch, first, households, rows)| {
+        (number(), seq(), seq(), vec(household(), 0..4), codes()).prop_map(|(epoch, first, last, households, rows)| {
             let query = CodesQuery {
                 epoch,
                 first,
+                last,
                 households,
             };
             Input::Fetched { query, rows }

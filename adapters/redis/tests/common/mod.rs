@@ -62,6 +62,7 @@ pub fn matches(store: &mut RedisStore, image: &CloudImage<Tuple>) {
     let query = CodesQuery {
         epoch: 1,
         first: Seq(1),
+        last: Seq(1),
         households,
     };
     assert_eq!(store.answer(&query).expect("an answer"), image.answer(&query));
