@@ -11,6 +11,7 @@
 
 #[path = "../fuzz/checks/mod.rs"]
 mod checks;
+#[allow(dead_code)]
 #[path = "shared/messages.rs"]
 mod messages;
 

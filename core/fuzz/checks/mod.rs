@@ -1,6 +1,6 @@
 //! What must hold for any bytes. The fuzz targets call these with bytes of their own making, and plain `cargo test`
 //! with those of the committed corpora.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../tests/shared/site.rs"]
 mod site;

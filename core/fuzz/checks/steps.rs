@@ -60,7 +60,7 @@ fn new_world(tape: &mut Tape<'_>) -> World {
         ..WindowConfig::default()
     };
     let sender = SenderConfig {
-        batch_rows: u32::from(sizes & 3) + 1,
+        batch_rows: [1, 2, 3, 64][usize::from(sizes & 3)],
         flights: (sizes >> 2 & 7) + 1,
         retain_rows: [0, 16][usize::from(sizes >> 5 & 1)],
         backlog_rows: [8, 1 << 20][usize::from(sizes >> 6 & 1)],
@@ -87,7 +87,10 @@ fn act(world: &mut World, action: u8, tape: &mut Tape<'_>) {
         0..=3 => read_one(world, tape),
         4 => world.now_ms += i64::from(tape.next()) * 100,
         5 => read_crowd(world, tape),
-        6 => world.read(tape.next().into(), Content::Unreadable(vec![tape.next(); tape.index() * 8])),
+        6 => world.read(
+            tape.next().into(),
+            Content::Unreadable(vec![tape.next(); tape.index() * 8]),
+        ),
         7 => world.read(tape.next().into(), Content::Gone),
         8 => read_elsewhere(world, tape),
         9 | 10 => world.persist_edge(),
@@ -136,7 +139,8 @@ fn read_one(world: &mut World, tape: &mut Tape<'_>) {
 
 /// Many households at once, so that one sweep has much to close.
 fn read_crowd(world: &mut World, tape: &mut Tape<'_>) {
-    let (count, from) = (tape.index(), tape.index());
+    // Mostly few, for speed.
+    let (count, from) = (tape.index().pow(2) / 256, tape.index() * 8);
     for n in from..from + count {
         world.reading(&format!("c{n}"), world.now_ms, 1, None);
         while world.edge.node.is_full() && !world.edge.commits.is_empty() {
@@ -175,7 +179,10 @@ fn disturb(world: &mut World, tape: &mut Tape<'_>) {
         3 => world.feed_cloud(Input::Stalled(yes)),
         4 => world.feed_edge(Input::Paused),
         5 => world.feed_cloud(Input::Paused),
-        6 => world.feed_edge(Input::Link { peer: NodeId(9), up: yes }),
+        6 => world.feed_edge(Input::Link {
+            peer: NodeId(9),
+            up: yes,
+        }),
         _ => world.feed_cloud(Input::Drawn(Drawn::Nonce(what.into()))),
     }
 }
@@ -210,7 +217,10 @@ fn invent(world: &mut World, tape: &mut Tape<'_>) {
     let from = if what & 0x80 == 0 { [EDGE, CLOUD] } else { [CLOUD, EDGE] };
     match what % 8 {
         0 => {
-            let message = Alive { credit: tape.next().into() }.into();
+            let message = Alive {
+                credit: tape.next().into(),
+            }
+            .into();
             world.feed_edge(Input::Received { from: from[1], message });
         }
         1 => {
@@ -276,7 +286,12 @@ fn hear(world: &mut World, from: NodeId, claim: ReceiverClaim<Tuple>) {
 fn number(world: &World, tape: &mut Tape<'_>) -> u64 {
     let sender = world.edge.node.state().sender();
     let which = tape.next();
-    let flight = sender.flights().iter().nth(usize::from(which >> 4)).copied().unwrap_or_default();
+    let flight = sender
+        .flights()
+        .iter()
+        .nth(usize::from(which >> 4))
+        .copied()
+        .unwrap_or_default();
     match which % 16 {
         0 => 0,
         1 => sender.acked().0,
@@ -309,6 +324,10 @@ fn invented_rows(world: &World, tape: &mut Tape<'_>) -> Rows<Tuple> {
             span: Span::Gap { until_ms: 1 },
         });
     }
-    let asks = if tape.next() & 1 == 0 { Vec::new() } else { vec![household(tape)] };
+    let asks = if tape.next() & 1 == 0 {
+        Vec::new()
+    } else {
+        vec![household(tape)]
+    };
     Rows { first, bodies, asks }
 }

@@ -196,7 +196,10 @@ impl World {
         }
         let (edge, cloud) = (self.edge.disk.outbox().cursors(), self.cloud.disk.marks());
         if edge.epoch.is_some() && edge.epoch == cloud.epoch {
-            assert!(edge.acked <= cloud.high, "acknowledged and not applied: {edge:?} {cloud:?}");
+            assert!(
+                edge.acked <= cloud.high,
+                "acknowledged and not applied: {edge:?} {cloud:?}"
+            );
         } else {
             assert_eq!(edge.acked, Seq::ZERO, "acknowledged by nobody: {edge:?} {cloud:?}");
         }
