@@ -47,7 +47,7 @@ fn fetched(bench: &mut Bench<Sender<Tuple>>) -> Option<Input<Sender<Tuple>>> {
 
 fn sender(c: &mut Criterion) {
     let mut group = c.benchmark_group("delivery/sender");
-    let mut bench = Bench::new(SenderConfig {
+    let mut bench = Bench::<Sender<Tuple>>::new(SenderConfig {
         backlog_rows: u64::MAX,
         ..SenderConfig::deployed(CLOUD)
     });
