@@ -1,4 +1,5 @@
-//! Steps of delivery at both ends, without network and disk. Criterion's elements are rows.
+//! Steps of delivery at both ends, without network and disk. Criterion's elements are rows, and for an
+//! acknowledgement batches.
 #![allow(missing_docs)]
 
 mod shared;
@@ -38,7 +39,7 @@ fn streaming_sender() -> Bench<Sender<Tuple>> {
     bench
 }
 
-/// The batch that the sender asked for, sent. Its rows are empty tuples as far as the sender can see.
+/// The rows that the sender asked for, as its store would answer.
 fn fetched(bench: &mut Bench<Sender<Tuple>>) -> Option<Input<Sender<Tuple>>> {
     let query = bench.asked.pop()?;
     let rows = rows(query.first.0, query.count.into());
@@ -57,8 +58,9 @@ fn sender(c: &mut Criterion) {
         b.iter(|| bench.feed(Input::Commanded(RequestId(0), Append(body))));
     });
 
-    // The making of the rows stands outside of what is measured: the store makes them.
-    group.throughput(Throughput::Elements(1000));
+    // The making of the rows stands outside of what is measured: the store makes them. What is measured ends one batch,
+    // however many rows it has, and asks for the next.
+    group.throughput(Throughput::Elements(1));
     group.bench_function("an acknowledgement of a batch of 1000", |b| {
         let mut bench = streaming_sender();
         b.iter_custom(|rounds| {
