@@ -73,7 +73,7 @@ fn seeds_are_written() {
     }
     let runner = &mut TestRunner::deterministic();
     let edge = EdgeName::new("e").unwrap();
-    for n in 0..8 {
+    for n in 0..4 {
         let mut frame = Vec::new();
         encode_up(&edge, &some(&messages::uplink(), runner), &mut frame);
         write("wire_up", n, &frame);
