@@ -336,7 +336,11 @@ impl<B: Body> Protocol for Sender<B> {
                 self.flights.iter().all(|f| f.first > self.acked),
                 "sender: a flight that was acknowledged",
             ),
-            (self.phase == Phase::Drawing || self.session != 0, "sender: no session"),
+            (
+                // An edge that starts again can hear that it was fenced before it has its nonce.
+                matches!(self.phase, Phase::Drawing | Phase::Fenced) || self.session != 0,
+                "sender: no session",
+            ),
         ];
         holds
             .into_iter()

@@ -28,7 +28,9 @@ use crate::delivery::{Downlink, Heartbeat, Phase, Refusal, Rows, RowsQuery, Send
 use crate::delivery::{SenderDurable, SenderEvent, SenderRecord, SenderReport, SenderTimer};
 use crate::protocol::{Effects, Input, Protocol, Recovered};
 use crate::types::{Broken, Never, RequestId};
-use crate::window::{House, Reading, Take, Tuple, Why, WindowConfig, WindowEvent, WindowRecord, WindowTimer, Windows};
+use crate::window::{
+    House, Reading, Take, Tuple, Why, WindowConfig, WindowEvent, WindowNote, WindowRecord, WindowTimer, Windows,
+};
 
 /// The most partitions that one edge reads.
 pub const PARTITIONS_MAX: usize = 1024;
@@ -183,6 +185,11 @@ impl From<Never> for PipelineReport {
         match never {}
     }
 }
+impl From<Never> for WindowNote {
+    fn from(never: Never) -> Self {
+        match never {}
+    }
+}
 impl From<SenderReport> for PipelineReport {
     fn from(report: SenderReport) -> Self {
         Self::Sender(report)
@@ -216,7 +223,7 @@ impl Protocol for Pipeline {
     type Heard = Downlink<Tuple>;
     type Notice = Heartbeat;
     type Claim = SenderClaim<Tuple>;
-    type Note = Never;
+    type Note = WindowNote;
     type Record = PipelineRecord;
     type Durable = PipelineDurable;
     type Query = RowsQuery;
@@ -283,7 +290,10 @@ impl Protocol for Pipeline {
                 self.windows.step(&config.windows, Input::Paused, &mut parts.windows);
                 self.sender.step(&config.sender, Input::Paused, &mut parts.sender);
             }
-            Input::Durable(_) => {}
+            Input::Durable(note) => {
+                self.windows
+                    .step(&config.windows, Input::Durable(note), &mut parts.windows);
+            }
         }
         self.absorb(config, at, &mut parts, fx);
         fx.parts = parts;

@@ -144,6 +144,13 @@ pub enum WindowTimer {
     Sweep,
 }
 
+/// What the windows tell themselves once it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WindowNote {
+    /// A sweep was cut short, and what it closed is durable: the next one may go on.
+    Swept,
+}
+
 /// One change of the windows' store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WindowRecord {
@@ -186,7 +193,7 @@ impl Protocol for Windows {
     type Heard = Never;
     type Notice = Never;
     type Claim = Never;
-    type Note = Never;
+    type Note = WindowNote;
     type Record = WindowRecord;
     type Durable = Vec<House>;
     type Query = Never;
@@ -210,9 +217,11 @@ impl Protocol for Windows {
         match input {
             Input::Commanded(_, take) => self.on_reading(config, take, fx),
             Input::Fired(WindowTimer::Sweep) => self.on_sweep_timer(config, fx),
+            Input::Durable(note) => match note.into_inner() {
+                WindowNote::Swept => fx.arm(WindowTimer::Sweep, Delay::exactly(Ticks(0))),
+            },
             Input::Received { .. }
             | Input::Fetched { .. }
-            | Input::Durable(_)
             | Input::Drawn(_)
             | Input::Link { .. }
             | Input::Stalled(_)
@@ -305,8 +314,13 @@ impl Windows {
         for (house, _) in due.take(SWEPT_MAX) {
             house.close_until(config, i64::MAX, fx);
         }
-        let next = if self.any_due() { Ticks(0) } else { config.idle };
-        fx.arm(WindowTimer::Sweep, Delay::exactly(next));
+        // What a sweep closed waits behind the gate. The next one must wait as well: on a slow disk, sweeps one after the
+        // other would fill the gate when many households fall silent at once.
+        if self.any_due() {
+            fx.note(WindowNote::Swept);
+        } else {
+            fx.arm(WindowTimer::Sweep, Delay::exactly(config.idle));
+        }
     }
 
     /// Whether a household has been silent for long and still has an open window.

@@ -28,7 +28,7 @@ impl Replayable for Pipeline {
 
     fn encode_config(config: &PipelineConfig, buffer: &mut Vec<u8>) {
         let w = &mut Writer(buffer);
-        let PipelineConfig { windows, sender } = config;
+        let (windows, sender) = (&config.windows, &config.sender);
         for number in [
             windows.width_ms,
             windows.slack_ms,
@@ -80,7 +80,12 @@ impl Replayable for Pipeline {
             bug: None,
         };
         Reader(r.0).end()?;
-        Ok(PipelineConfig { windows, sender })
+        Ok(PipelineConfig {
+            windows,
+            sender,
+            #[cfg(seeded_bugs)]
+            bug: None,
+        })
     }
 }
 

@@ -1,0 +1,7 @@
+//! Frames to the cloud.
+#![no_main]
+
+#[path = "../checks/mod.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::wire_up(bytes));
