@@ -101,18 +101,22 @@ fn the_bugs_were_caught_by_properties_of_the_ledger() {
     }
 }
 
-/// Every id that the head of a protocol's module lists is in the ledger, or the other way round: for delivery.
+/// Every id that the head of a protocol's module lists is in the ledger, and the other way round.
 #[test]
-fn the_module_and_the_ledger_list_the_same_claims() {
-    let module = fs::read_to_string(root().join("core/src/delivery/mod.rs")).expect("the module");
-    let listed: BTreeSet<String> = module
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("//! * `delivery/")?.split_once('`')?.0.to_owned()))
-        .collect();
-    let claimed: BTreeSet<String> = claims()
-        .iter()
-        .filter_map(|claim| Some(claim.id.strip_prefix("delivery/")?.to_owned()))
-        .collect();
-    assert!(listed.len() >= 10);
-    assert_eq!(listed, claimed);
+fn the_modules_and_the_ledger_list_the_same_claims() {
+    for (protocol, least) in [("delivery", 10), ("pipeline", 2), ("window", 4)] {
+        let path = root().join("core/src").join(protocol).join("mod.rs");
+        let module = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let head = format!("//! * `{protocol}/");
+        let listed: BTreeSet<String> = module
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix(&head)?.split_once('`')?.0.to_owned()))
+            .collect();
+        let claimed: BTreeSet<String> = claims()
+            .iter()
+            .filter_map(|claim| Some(claim.id.strip_prefix(protocol)?.strip_prefix('/')?.to_owned()))
+            .collect();
+        assert!(listed.len() >= least, "{protocol}");
+        assert_eq!(listed, claimed, "{protocol}");
+    }
 }

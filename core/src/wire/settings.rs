@@ -28,7 +28,12 @@ impl Replayable for Pipeline {
 
     fn encode_config(config: &PipelineConfig, buffer: &mut Vec<u8>) {
         let w = &mut Writer(buffer);
-        let PipelineConfig { windows, sender } = config;
+        let PipelineConfig {
+            windows,
+            sender,
+            #[cfg(seeded_bugs)]
+                bug: _,
+        } = config;
         for number in [
             windows.width_ms,
             windows.slack_ms,
@@ -66,6 +71,8 @@ impl Replayable for Pipeline {
             households_max: r.small()?,
             readings_max: r.small()?,
             idle: Ticks(r.small()?),
+            #[cfg(seeded_bugs)]
+            bug: None,
         };
         let sender = SenderConfig {
             cloud: NodeId(r.small()?),
@@ -80,7 +87,12 @@ impl Replayable for Pipeline {
             bug: None,
         };
         Reader(r.0).end()?;
-        Ok(PipelineConfig { windows, sender })
+        Ok(PipelineConfig {
+            windows,
+            sender,
+            #[cfg(seeded_bugs)]
+            bug: None,
+        })
     }
 }
 
@@ -117,6 +129,8 @@ mod tests {
         let edge = PipelineConfig {
             windows: WindowConfig::default(),
             sender: SenderConfig::deployed(NodeId(3)),
+            #[cfg(seeded_bugs)]
+            bug: None,
         };
         let mut bytes = Vec::new();
         Pipeline::encode_config(&edge, &mut bytes);
