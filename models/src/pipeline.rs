@@ -76,52 +76,81 @@ pub enum Action {
     Sweep,
 }
 
+/// A reading of the only household. The register tells readings apart.
+fn reading(time_ms: i64, power_mw: i64) -> Content {
+    let reading = Reading {
+        household: Household::new("h1").expect("short"),
+        time_ms,
+        power_mw,
+        register: Some(time_ms.unsigned_abs()),
+    };
+    Content::Reading(Take {
+        reading,
+        now_ms: 100_000,
+    })
+}
+
 impl World {
     /// Windows that close, one exactly at its end, a gap and what fills it later, readings that are repeated, in
     /// conflict, late, too late and from the future, and a record that cannot be read.
-    ///
-    /// # Panics
-    /// Never: the household's name is short.
     #[must_use]
     pub fn new(crashes: u8, repeats: u8) -> Self {
-        let household = Household::new("h1").expect("short");
-        let reading = |time_ms: i64, power_mw: i64| {
-            let reading = Reading {
-                household,
-                time_ms,
-                power_mw,
-                register: Some(time_ms.unsigned_abs()),
-            };
-            Content::Reading(Take {
-                reading,
-                now_ms: 100_000,
-            })
+        let windows = WindowConfig {
+            slack_ms: 0,
+            lateness_ms: 20_000,
+            ..WindowConfig::default()
         };
+        let records = vec![
+            reading(1000, 7),
+            reading(1000, 7),
+            reading(4999, 1),
+            reading(5000, 5),
+            reading(3000, -2),
+            reading(5000, 6),
+            Content::Unreadable(vec![0xff]),
+            reading(500_000, 3),
+            reading(31_000, 4),
+            reading(2000, 9),
+            reading(36_000, 1),
+            reading(22_000, 2),
+        ];
+        Self::of(windows, records, crashes, repeats)
+    }
+
+    /// A window that is full, windows that are let go of, a late reading for the oldest that is kept, and one for the
+    /// newest that is not.
+    #[must_use]
+    pub fn long(crashes: u8, repeats: u8) -> Self {
+        let windows = WindowConfig {
+            slack_ms: 1000,
+            lateness_ms: 5000,
+            readings_max: 2,
+            ..WindowConfig::default()
+        };
+        let records = vec![
+            reading(1000, 1),
+            reading(2000, 2),
+            reading(3000, 3),
+            reading(6000, 4),
+            reading(11_000, 5),
+            reading(16_000, 6),
+            reading(21_000, 7),
+            reading(26_000, 8),
+            reading(24_000, 9),
+            reading(19_999, 10),
+        ];
+        Self::of(windows, records, crashes, repeats)
+    }
+
+    fn of(windows: WindowConfig, records: Vec<Content>, crashes: u8, repeats: u8) -> Self {
         Self {
             config: PipelineConfig {
-                windows: WindowConfig {
-                    slack_ms: 0,
-                    lateness_ms: 20_000,
-                    ..WindowConfig::default()
-                },
+                windows,
                 sender: SenderConfig::deployed(CLOUD),
                 #[cfg(seeded_bugs)]
                 bug: None,
             },
-            records: vec![
-                reading(1000, 7),
-                reading(1000, 7),
-                reading(4999, 1),
-                reading(5000, 5),
-                reading(3000, -2),
-                reading(5000, 6),
-                Content::Unreadable(vec![0xff]),
-                reading(500_000, 3),
-                reading(31_000, 4),
-                reading(2000, 9),
-                reading(36_000, 1),
-                reading(22_000, 2),
-            ],
+            records,
             crashes,
             repeats,
         }
@@ -139,10 +168,9 @@ impl World {
     /// The same edge with a seeded bug in its windows.
     #[cfg(seeded_bugs)]
     #[must_use]
-    pub fn with_bug_in_the_windows(bug: pehra_core::window::bugs::Bug) -> Self {
-        let mut world = Self::new(1, 1);
-        world.config.windows.bug = Some(bug);
-        world
+    pub const fn with_bug_in_the_windows(mut self, bug: pehra_core::window::bugs::Bug) -> Self {
+        self.config.windows.bug = Some(bug);
+        self
     }
 
     /// What one undisturbed run leaves that takes the same records and closes the same by sweeps. It has the windows'

@@ -137,7 +137,11 @@ fn hunt_in_the_pipeline(bug: pipeline::bugs::Bug) -> Catch {
 
 fn hunt_in_the_windows(bug: window::bugs::Bug) -> Catch {
     use window::bugs::Bug;
-    let world = pehra_models::pipeline::World::with_bug_in_the_windows(bug);
+    let world = match bug {
+        Bug::LetGoEarly => pehra_models::pipeline::World::long(1, 1),
+        _ => pehra_models::pipeline::World::new(1, 1),
+    };
+    let world = world.with_bug_in_the_windows(bug);
     let mut catch = Hunt::new(&world).name(format!("{bug:?}")).run().expect("no limit");
     catch.stands_for = match bug {
         Bug::RepeatIsCounted => "a reading that comes again and is counted again",
@@ -148,6 +152,7 @@ fn hunt_in_the_windows(bug: window::bugs::Bug) -> Catch {
         Bug::GapUnsaid => "missing data that looks like no data",
         Bug::FutureMovesWatermark => "a wrong clock at one meter that closes windows",
         Bug::ClosesEarly => "a window's end that is off by one",
+        Bug::LetGoEarly => "a clean-up that takes what is still needed",
         Bug::SweepIsForgotten => "a decision of the clock that is taken again after a restart",
     }
     .into();

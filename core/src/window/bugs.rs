@@ -21,11 +21,13 @@ pub enum Bug {
     ClosesEarly,
     /// What a sweep closes is not stored, so that after a restart it is closed again.
     SweepIsForgotten,
+    /// The readings of one window more are let go of than can no longer be revised.
+    LetGoEarly,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RepeatIsCounted,
         Self::TooLateUnsaid,
         Self::RevisionUnsaid,
@@ -35,5 +37,6 @@ impl Bug {
         Self::FutureMovesWatermark,
         Self::ClosesEarly,
         Self::SweepIsForgotten,
+        Self::LetGoEarly,
     ];
 }

@@ -272,6 +272,11 @@ impl House {
             return;
         }
         let before_ms = window_start(config, horizon_ms);
+        #[cfg(seeded_bugs)]
+        let before_ms = match config.bug {
+            Some(Bug::LetGoEarly) => before_ms.saturating_add(config.width_ms),
+            Some(_) | None => before_ms,
+        };
         fx.persist(WindowRecord::Forgotten {
             household: self.name,
             before_ms,

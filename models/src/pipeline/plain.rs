@@ -76,11 +76,14 @@ impl<'c> Plain<'c> {
         if reading.time_ms - now_ms > self.config.future_ms {
             return Err(Why::Future);
         }
-        let end_ms = self.start(reading.time_ms) + self.config.width_ms;
+        let start_ms = self.start(reading.time_ms);
+        let end_ms = start_ms + self.config.width_ms;
         if end_ms + self.config.lateness_ms <= self.newest_ms() - self.config.slack_ms {
             return Err(Why::TooLate);
         }
+        let full = self.counted.range(start_ms..end_ms).count() == self.config.readings_max as usize;
         match self.counted.get(&reading.time_ms) {
+            None if full => Err(Why::NoRoom),
             None => Ok(()),
             Some(same) if *same == (reading.power_mw, reading.register) => Err(Why::Repeated),
             Some(_) => Err(Why::Conflict),
