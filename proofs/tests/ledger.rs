@@ -64,6 +64,23 @@ fn the_code_and_the_tests_exist() {
     }
 }
 
+/// Each claim can be watched in a golden trace.
+#[test]
+fn every_claim_is_shown_by_a_golden_trace() {
+    let folder = root().join("core/tests/golden");
+    let mut named = BTreeSet::new();
+    for claim in claims() {
+        let trace = claim.trace.unwrap_or_else(|| panic!("{} names no trace", claim.id));
+        let path = folder.join(&trace).with_extension("txt");
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {}: {error}", claim.id, path.display()));
+        assert!(!text.trim().is_empty(), "{} is empty", path.display());
+        named.insert(trace);
+    }
+    let all = ["delivery", "fencing", "gate", "pipeline", "rewind", "window"];
+    assert!(named.iter().map(String::as_str).eq(all), "{named:?}");
+}
+
 #[test]
 fn the_properties_ran_and_held() {
     let (ran, good) = properties();
