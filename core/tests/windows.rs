@@ -40,8 +40,12 @@ fn config() -> PipelineConfig {
             households_max: 3,
             readings_max: 4,
             idle: Ticks(1),
+            #[cfg(seeded_bugs)]
+            bug: None,
         },
         sender: SenderConfig::deployed(NodeId(0)),
+        #[cfg(seeded_bugs)]
+        bug: None,
     }
 }
 

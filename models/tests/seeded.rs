@@ -10,7 +10,7 @@
 #![cfg(seeded_bugs)]
 
 use pehra_core::delivery::bugs::Bug;
-use pehra_core::pipeline;
+use pehra_core::{pipeline, window};
 use pehra_models::delivery::queries::{everything_arrives, the_window_opens};
 use pehra_models::delivery::{Bounds, Grain, World};
 use pehra_models::link::{self, Link};
@@ -135,11 +135,36 @@ fn hunt_in_the_pipeline(bug: pipeline::bugs::Bug) -> Catch {
     catch
 }
 
+fn hunt_in_the_windows(bug: window::bugs::Bug) -> Catch {
+    use window::bugs::Bug;
+    let world = match bug {
+        Bug::LetGoEarly => pehra_models::pipeline::World::long(1, 1),
+        _ => pehra_models::pipeline::World::new(1, 1),
+    };
+    let world = world.with_bug_in_the_windows(bug);
+    let mut catch = Hunt::new(&world).name(format!("{bug:?}")).run().expect("no limit");
+    catch.stands_for = match bug {
+        Bug::RepeatIsCounted => "a reading that comes again and is counted again",
+        Bug::TooLateUnsaid => "a reading that is dropped without a word",
+        Bug::RevisionUnsaid => "a late reading that changes a sum which nobody hears of",
+        Bug::RevisionLoses => "a revision without a reading that was counted",
+        Bug::EndIsInside => "a reading at the edge of two windows that is in both",
+        Bug::GapUnsaid => "missing data that looks like no data",
+        Bug::FutureMovesWatermark => "a wrong clock at one meter that closes windows",
+        Bug::ClosesEarly => "a window's end that is off by one",
+        Bug::LetGoEarly => "a clean-up that takes what is still needed",
+        Bug::SweepIsForgotten => "a decision of the clock that is taken again after a restart",
+    }
+    .into();
+    catch
+}
+
 #[test]
 fn every_seeded_bug_is_caught() {
     let mut survivors = Vec::new();
     let mut catches: Vec<Catch> = Bug::ALL.map(hunt).into();
     catches.extend(pipeline::bugs::Bug::ALL.map(hunt_in_the_pipeline));
+    catches.extend(window::bugs::Bug::ALL.map(hunt_in_the_windows));
     for catch in &catches {
         println!("{}", catch.to_string().lines().next().unwrap_or_default());
         if catch.by.is_some() == catch.equivalent.is_some() {

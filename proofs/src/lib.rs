@@ -36,6 +36,8 @@ pub struct Claim {
     /// The tests that hold it where no model does: `file::function`.
     #[serde(default)]
     pub tests: Vec<String>,
+    /// The golden trace of core that shows it: `NAME` of `core/tests/golden/NAME.txt`.
+    pub trace: Option<String>,
     /// How far it is known: a proof, or the bound within which it was checked.
     pub bound: String,
 }

@@ -64,6 +64,23 @@ fn the_code_and_the_tests_exist() {
     }
 }
 
+/// Each claim can be watched in a golden trace.
+#[test]
+fn every_claim_is_shown_by_a_golden_trace() {
+    let folder = root().join("core/tests/golden");
+    let mut named = BTreeSet::new();
+    for claim in claims() {
+        let trace = claim.trace.unwrap_or_else(|| panic!("{} names no trace", claim.id));
+        let path = folder.join(&trace).with_extension("txt");
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {}: {error}", claim.id, path.display()));
+        assert!(!text.trim().is_empty(), "{} is empty", path.display());
+        named.insert(trace);
+    }
+    let all = ["delivery", "fencing", "gate", "pipeline", "rewind", "window"];
+    assert!(named.iter().map(String::as_str).eq(all), "{named:?}");
+}
+
 #[test]
 fn the_properties_ran_and_held() {
     let (ran, good) = properties();
@@ -101,18 +118,22 @@ fn the_bugs_were_caught_by_properties_of_the_ledger() {
     }
 }
 
-/// Every id that the head of a protocol's module lists is in the ledger, or the other way round: for delivery.
+/// Every id that the head of a protocol's module lists is in the ledger, and the other way round.
 #[test]
-fn the_module_and_the_ledger_list_the_same_claims() {
-    let module = fs::read_to_string(root().join("core/src/delivery/mod.rs")).expect("the module");
-    let listed: BTreeSet<String> = module
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix("//! * `delivery/")?.split_once('`')?.0.to_owned()))
-        .collect();
-    let claimed: BTreeSet<String> = claims()
-        .iter()
-        .filter_map(|claim| Some(claim.id.strip_prefix("delivery/")?.to_owned()))
-        .collect();
-    assert!(listed.len() >= 10);
-    assert_eq!(listed, claimed);
+fn the_modules_and_the_ledger_list_the_same_claims() {
+    for (protocol, least) in [("delivery", 10), ("pipeline", 2), ("window", 4)] {
+        let path = root().join("core/src").join(protocol).join("mod.rs");
+        let module = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let head = format!("//! * `{protocol}/");
+        let listed: BTreeSet<String> = module
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix(&head)?.split_once('`')?.0.to_owned()))
+            .collect();
+        let claimed: BTreeSet<String> = claims()
+            .iter()
+            .filter_map(|claim| Some(claim.id.strip_prefix(protocol)?.strip_prefix('/')?.to_owned()))
+            .collect();
+        assert!(listed.len() >= least, "{protocol}");
+        assert_eq!(listed, claimed, "{protocol}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+#[cfg(seeded_bugs)]
+use super::bugs::Bug;
 use super::{Reading, Span, Tuple, Why, WindowConfig, WindowEvent, WindowRecord, Windows};
 use crate::protocol::{Effects, Image, Recovered};
 use crate::types::{Broken, Household, Never};
@@ -111,6 +113,8 @@ impl House {
 
     fn in_window(&self, config: &WindowConfig, start_ms: i64) -> &[Kept] {
         let end_ms = start_ms.saturating_add(config.width_ms);
+        #[cfg(seeded_bugs)]
+        let end_ms = end_ms.saturating_add((config.bug == Some(Bug::EndIsInside)).into());
         let from = self.kept.partition_point(|kept| kept.time_ms < start_ms);
         let to = self.kept.partition_point(|kept| kept.time_ms < end_ms);
         self.kept.get(from..to).unwrap_or_default()
@@ -127,6 +131,10 @@ impl House {
                 .kept
                 .get(at)
                 .is_some_and(|kept| kept.power_mw == reading.power_mw && kept.register == reading.register);
+            #[cfg(seeded_bugs)]
+            if same && config.bug == Some(Bug::RepeatIsCounted) {
+                return Ok(());
+            }
             return Err(if same { Why::Repeated } else { Why::Conflict });
         }
         if self.in_window(config, start_ms).len() >= usize::try_from(config.readings_max).unwrap_or(usize::MAX) {
@@ -162,10 +170,16 @@ impl House {
     pub(super) fn close_until(&mut self, config: &WindowConfig, watermark_ms: i64, fx: &mut Effects<Windows>) {
         while let Some(start_ms) = self.next_open(config) {
             let end_ms = start_ms.saturating_add(config.width_ms);
+            #[cfg(seeded_bugs)]
+            let watermark_ms = watermark_ms.saturating_add((config.bug == Some(Bug::ClosesEarly)).into());
             if end_ms > watermark_ms {
                 return;
             }
-            if self.until_ms != i64::MIN && self.until_ms < start_ms {
+            #[cfg(seeded_bugs)]
+            let unsaid = config.bug == Some(Bug::GapUnsaid);
+            #[cfg(not(seeded_bugs))]
+            let unsaid = false;
+            if self.until_ms != i64::MIN && self.until_ms < start_ms && !unsaid {
                 let span = Span::Gap { until_ms: start_ms };
                 let gap = Tuple {
                     household: self.name,
@@ -226,6 +240,12 @@ impl House {
 
     fn sum_up(&self, config: &WindowConfig, start_ms: i64, revision: u32) -> Option<Tuple> {
         let readings = self.in_window(config, start_ms);
+        #[cfg(seeded_bugs)]
+        let readings = if revision > 0 && config.bug == Some(Bug::RevisionLoses) {
+            readings.get(1..).unwrap_or_default()
+        } else {
+            readings
+        };
         let span = Span::Window {
             sum_mw: readings
                 .iter()
@@ -252,6 +272,11 @@ impl House {
             return;
         }
         let before_ms = window_start(config, horizon_ms);
+        #[cfg(seeded_bugs)]
+        let before_ms = match config.bug {
+            Some(Bug::LetGoEarly) => before_ms.saturating_add(config.width_ms),
+            Some(_) | None => before_ms,
+        };
         fx.persist(WindowRecord::Forgotten {
             household: self.name,
             before_ms,

@@ -26,6 +26,8 @@
 //! | its window is open | counted |
 //! | its window is closed, or lies in a gap | counted; a new revision leaves at once |
 
+#[cfg(seeded_bugs)]
+pub mod bugs;
 mod house;
 mod totals;
 mod tuple;
@@ -58,6 +60,9 @@ pub struct WindowConfig {
     pub readings_max: u32,
     /// A household that was silent for between one and two of these has its open windows closed.
     pub idle: Ticks,
+    /// The bug that this run has been given.
+    #[cfg(seeded_bugs)]
+    pub bug: Option<bugs::Bug>,
 }
 
 impl Default for WindowConfig {
@@ -71,6 +76,8 @@ impl Default for WindowConfig {
             households_max: 100_000,
             readings_max: 512,
             idle: Ticks(10_000),
+            #[cfg(seeded_bugs)]
+            bug: None,
         }
     }
 }
@@ -252,7 +259,17 @@ impl Windows {
         let reading = take.reading;
         match self.judge(config, &take) {
             Ok(at) => self.count(config, at, reading, fx),
-            Err(why) => fx.emit(WindowEvent::SetAside(why, reading)),
+            #[cfg(seeded_bugs)]
+            Err(Why::TooLate) if config.bug == Some(bugs::Bug::TooLateUnsaid) => {}
+            Err(why) => {
+                fx.emit(WindowEvent::SetAside(why, reading));
+                #[cfg(seeded_bugs)]
+                if why == Why::Future && config.bug == Some(bugs::Bug::FutureMovesWatermark) {
+                    for house in &mut self.houses {
+                        house.close_until(config, reading.time_ms, fx);
+                    }
+                }
+            }
         }
     }
 
@@ -294,7 +311,11 @@ impl Windows {
         fx.persist(WindowRecord::Kept(reading));
         let start_ms = house::window_start(config, reading.time_ms);
         house.keep(&reading);
-        if house.is_closed(start_ms) {
+        #[cfg(seeded_bugs)]
+        let unsaid = config.bug == Some(bugs::Bug::RevisionUnsaid);
+        #[cfg(not(seeded_bugs))]
+        let unsaid = false;
+        if house.is_closed(start_ms) && !unsaid {
             house.revise(config, start_ms, fx);
         }
         let watermark = house.newest_ms().saturating_sub(config.slack_ms);
@@ -313,6 +334,10 @@ impl Windows {
         let due = silent.filter(|(house, idle)| is_due(house, **idle));
         for (house, _) in due.take(SWEPT_MAX) {
             house.close_until(config, i64::MAX, fx);
+        }
+        #[cfg(seeded_bugs)]
+        if config.bug == Some(bugs::Bug::SweepIsForgotten) {
+            fx.records.clear();
         }
         // What a sweep closed waits behind the gate. The next one must wait as well: on a slow disk, sweeps one after the
         // other would fill the gate when many households fall silent at once.

@@ -66,6 +66,8 @@ impl Replayable for Pipeline {
             households_max: r.small()?,
             readings_max: r.small()?,
             idle: Ticks(r.small()?),
+            #[cfg(seeded_bugs)]
+            bug: None,
         };
         let sender = SenderConfig {
             cloud: NodeId(r.small()?),
@@ -122,6 +124,8 @@ mod tests {
         let edge = PipelineConfig {
             windows: WindowConfig::default(),
             sender: SenderConfig::deployed(NodeId(3)),
+            #[cfg(seeded_bugs)]
+            bug: None,
         };
         let mut bytes = Vec::new();
         Pipeline::encode_config(&edge, &mut bytes);

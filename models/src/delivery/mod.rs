@@ -2,6 +2,7 @@
 
 mod bounds;
 mod browser;
+pub mod diagram;
 mod kinds;
 mod messages;
 pub mod properties;

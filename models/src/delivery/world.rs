@@ -8,14 +8,14 @@ use pehra_core::delivery::{
 };
 use pehra_core::protocol::Input;
 use pehra_core::types::RequestId;
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use super::bounds::{Bounds, Grain};
 use super::messages::{
     Parcel, is_beat_down, is_beat_up, pack_down, pack_up, strip_asks, strip_codes, unpack_down, unpack_up,
 };
 use super::state::{Action, Cloud, Edge, Ghosts, State, small};
-use super::{CLOUD, EDGE, properties, words};
+use super::{CLOUD, EDGE, diagram, properties, words};
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Counter, Said, Site};
@@ -501,5 +501,9 @@ impl Model for World {
 
     fn format_action(&self, action: &Action) -> String {
         words::action(action)
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        Some(diagram::svg(&path.into_actions()))
     }
 }
