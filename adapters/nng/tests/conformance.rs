@@ -1,5 +1,7 @@
 //! One suite for every pairing of back ends.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
