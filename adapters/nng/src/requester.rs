@@ -157,6 +157,14 @@ impl Shared {
         self.lock().waiting.contains_key(&id)
     }
 
+    /// Does something for a request, unless nobody waits for its reply; while it is done, nobody can give the request
+    /// up and the link cannot go down. It must not wait.
+    #[cfg(feature = "libnng")]
+    pub(crate) fn while_waited_for<T>(&self, id: u32, act: impl FnOnce() -> T) -> Option<T> {
+        let state = self.lock();
+        state.waiting.contains_key(&id).then(act)
+    }
+
     /// A reply came, with this header.
     pub(crate) fn reply(&self, header: &[u8], body: Bytes) {
         let id = <[u8; 4]>::try_from(header).map(u32::from_be_bytes);

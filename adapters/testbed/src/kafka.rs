@@ -89,7 +89,7 @@ impl Kafka {
     pub fn fetch() -> PathBuf {
         let pom = fs::read_to_string(POM).expect("reading our pom.xml");
         let version = between(&pom, "<kafka.version>", "</kafka.version>");
-        let caches = cache_folder();
+        let caches = crate::cache_folder();
         fs::create_dir_all(&caches).unwrap_or_else(|error| panic!("cannot make {}: {error}", caches.display()));
         let jars = caches.join(format!("kafka-{version}"));
         // Held until the end of this function, also by other processes that would fetch the same.
@@ -226,16 +226,6 @@ fn cluster_id() -> String {
         _ => char::from(LETTERS[usize::try_from((number >> (at * 6)) & 63).unwrap_or(0)]),
     });
     letters.collect()
-}
-
-fn cache_folder() -> PathBuf {
-    let caches = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    caches
-        .unwrap_or_else(|| panic!("neither XDG_CACHE_HOME nor HOME is set: where should Kafka's jars be kept?"))
-        .join("pehra")
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {

@@ -12,9 +12,22 @@
 //! | [`records`] | nothing: the records that a real edge and cloud write, for tests of stores |
 //! | [`process`] | a child process that ends with its owner |
 
+use std::path::PathBuf;
+
 pub mod kafka;
 pub mod process;
 pub mod proxy;
 pub mod pynng;
 pub mod records;
 pub mod redis;
+
+/// Where the things that tests fetch once are kept, outside the clone.
+fn cache_folder() -> PathBuf {
+    let caches = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    caches
+        .unwrap_or_else(|| panic!("neither XDG_CACHE_HOME nor HOME is set: where should be kept what the tests fetch?"))
+        .join("pehra")
+}

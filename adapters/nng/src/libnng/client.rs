@@ -1,14 +1,15 @@
 //! The requester's side: one dialing socket, a thread that sends, one that receives.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc as std_mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
 use nng::options::{Options as _, ReconnectMaxTime, ReconnectMinTime, RemAddr};
-use nng::{DialerBuilder, Error, Message, Pipe, PipeEvent, Protocol, Socket};
+use nng::{DialerBuilder, Error, Message, Pipe, PipeEvent, Protocol};
 use tokio::sync::mpsc;
 
-use super::{Running, refuse};
+use super::{Gate, Pause, Running, refuse};
 use crate::port::{ConnectError, LinkEvent, Options};
 use crate::requester::{Outbox, Shared};
 use crate::{Counters, Endpoint};
@@ -16,10 +17,8 @@ use crate::{Counters, Endpoint};
 /// Keeps a connection until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Client {
-    running: Running,
     shared: Arc<Shared>,
-    /// Its end lets the sending thread go.
-    outboxes: Option<std_mpsc::Sender<Outbox>>,
+    running: Running,
 }
 
 impl Client {
@@ -33,71 +32,62 @@ impl Client {
             return Err(ConnectError(why));
         }
         let failed = |error: &dyn std::fmt::Display| ConnectError(format!("libnng for {endpoint}: {error}"));
-        let mut running = Running::open(Protocol::Req0, options.frame_max).map_err(|error| failed(&error))?;
+        let running = Running::open(Protocol::Req0, options.frame_max).map_err(|error| failed(&error))?;
+        let mut client = Self { shared, running };
         let (told, link_queue) = mpsc::unbounded_channel();
         let links = Arc::new(Links {
-            present: Mutex::new(Present {
-                pipe: None,
-                told_down: false,
-            }),
+            present: Mutex::default(),
             told,
             endpoint: endpoint.to_string(),
         });
-        let (outboxes, to_send) = std_mpsc::channel();
+        tokio::spawn(forward(
+            link_queue,
+            events,
+            Arc::downgrade(&links),
+            options.connect_timeout,
+        ));
 
-        let (for_pipes, pipe_shared, pipe_outboxes) = (Arc::clone(&links), Arc::clone(&shared), outboxes.clone());
-        let watched = running.socket.pipe_notify(move |pipe, event| match event {
-            PipeEvent::AddPost => for_pipes.came(pipe, &pipe_shared, &pipe_outboxes),
-            PipeEvent::RemovePost => for_pipes.went(pipe, &pipe_shared),
+        let (outboxes, to_send) = std_mpsc::channel();
+        let watching = Arc::clone(&client.shared);
+        let watched = client.running.gate.socket.pipe_notify(move |pipe, event| match event {
+            PipeEvent::AddPost => links.came(pipe, &watching, &outboxes),
+            PipeEvent::RemovePost => links.went(pipe, &watching),
             PipeEvent::AddPre | PipeEvent::Unknown(_) => {}
         });
         watched.map_err(|error| failed(&error))?;
 
-        let dialer = dial(&running.socket, endpoint, options).map_err(|error| failed(&error))?;
-        let socket = running.socket.clone();
-        let sending = Arc::clone(&shared);
-        let started = running.thread("nng-send", move || send(&socket, &to_send, &sending));
+        let (gate, sending) = (Arc::clone(&client.running.gate), Arc::clone(&client.shared));
+        let started = client
+            .running
+            .thread("nng-send", move || send(&gate, &to_send, &sending));
         started.map_err(|error| failed(&error))?;
-        let socket = running.socket.clone();
-        let (receiving, frame_max) = (Arc::clone(&shared), options.frame_max);
-        let started = running.thread("nng-receive", move || receive(&socket, &receiving, frame_max));
+        let (gate, receiving) = (Arc::clone(&client.running.gate), Arc::clone(&client.shared));
+        let frame_max = options.frame_max;
+        let started = client
+            .running
+            .thread("nng-receive", move || receive(&gate, &receiving, frame_max));
         started.map_err(|error| failed(&error))?;
-        let for_dial = Arc::clone(&links);
-        // The first attempt blocks, because only so NNG says why it failed.
-        let started = running.thread("nng-dial", move || {
-            if let Err((dialer, error)) = dialer.start(false)
-                && error != Error::Closed
-            {
-                for_dial.down(&error.to_string());
-                let _ = dialer.start(true);
-            }
-        });
-        started.map_err(|error| failed(&error))?;
-        tokio::spawn(forward(link_queue, events));
-        Ok(Self {
-            running,
-            shared,
-            outboxes: Some(outboxes),
-        })
+        client.dial(endpoint, options).map_err(|error| failed(&error))?;
+        Ok(client)
+    }
+
+    /// Lets NNG connect, for ever again. Does not wait: a dial that waits never ends if the socket closes meanwhile.
+    fn dial(&self, endpoint: &Endpoint, options: &Options) -> Result<(), Error> {
+        let dialer = DialerBuilder::new(&self.running.gate.socket, &endpoint.to_string())?;
+        dialer.set_opt::<ReconnectMinTime>(Some(options.reconnect_min))?;
+        dialer.set_opt::<ReconnectMaxTime>(Some(options.reconnect_max))?;
+        dialer.start(true).map_err(|(_, error)| error)?;
+        Ok(())
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // The order matters: first no new connection can come (an empty callback takes the place of ours, which held
-        // a sender too), then no outbox is open, then no call is blocked, and so the threads can be joined.
-        let _ = self.running.socket.pipe_notify(|_, _| {});
+        // The sending thread waits for outboxes and for requests. An empty callback takes the place of ours, which
+        // alone can open an outbox; then the open one ends. What is left waits for the gate only.
+        let _ = self.running.gate.socket.pipe_notify(|_, _| {});
         self.shared.disconnected();
-        self.outboxes = None;
-        self.running.stop();
     }
-}
-
-fn dial(socket: &Socket, endpoint: &Endpoint, options: &Options) -> Result<DialerBuilder, Error> {
-    let dialer = DialerBuilder::new(socket, &endpoint.to_string())?;
-    dialer.set_opt::<ReconnectMinTime>(Some(options.reconnect_min))?;
-    dialer.set_opt::<ReconnectMaxTime>(Some(options.reconnect_max))?;
-    Ok(dialer)
 }
 
 /// What is known of the link, and who hears of it. Called by NNG's threads, which must not be kept waiting.
@@ -108,15 +98,20 @@ struct Links {
     endpoint: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Present {
     pipe: Option<Pipe>,
+    /// The last connection that ended before it was said to have come: NNG says both on threads of its own.
+    gone: Option<Pipe>,
     told_down: bool,
 }
 
 impl Links {
     fn came(&self, pipe: Pipe, shared: &Shared, outboxes: &std_mpsc::Sender<Outbox>) {
         let mut present = self.lock();
+        if present.gone == Some(pipe) {
+            return;
+        }
         present.pipe = Some(pipe);
         present.told_down = false;
         let _ = outboxes.send(shared.connected());
@@ -124,14 +119,17 @@ impl Links {
         let _ = self.told.send(LinkEvent::Up { address });
     }
 
+    /// NNG connects again only after this has returned, so no request of this connection meets the next one.
     fn went(&self, pipe: Pipe, shared: &Shared) {
         let mut present = self.lock();
         if present.pipe == Some(pipe) {
             present.pipe = None;
             shared.disconnected();
-            drop(present);
-            self.down("the connection ended");
+        } else {
+            present.gone = Some(pipe);
         }
+        drop(present);
+        self.down("the connection ended");
     }
 
     /// Said once until the link stands again.
@@ -167,36 +165,55 @@ pub(super) fn tcp_address(address: nng::SocketAddr) -> Option<SocketAddr> {
     Some(address)
 }
 
-async fn forward(mut told: mpsc::UnboundedReceiver<LinkEvent>, events: mpsc::Sender<LinkEvent>) {
+/// Passes on what happens to the link. NNG does not say that it cannot connect, so silence is taken for that.
+async fn forward(
+    mut told: mpsc::UnboundedReceiver<LinkEvent>,
+    events: mpsc::Sender<LinkEvent>,
+    links: Weak<Links>,
+    connect_timeout: Duration,
+) {
+    let silence = tokio::time::sleep(connect_timeout);
+    tokio::pin!(silence);
+    let mut silent = true;
     loop {
         tokio::select! {
             event = told.recv() => match event {
                 Some(event) => {
+                    silent = false;
                     if events.send(event).await.is_err() {
                         return;
                     }
                 }
                 None => return,
             },
+            () = &mut silence, if silent => {
+                silent = false;
+                if let Some(links) = links.upgrade() {
+                    links.down(&format!("no connection within {connect_timeout:?}"));
+                }
+            }
             () = events.closed() => return,
         }
     }
 }
 
-fn send(socket: &Socket, outboxes: &std_mpsc::Receiver<Outbox>, shared: &Shared) {
+fn send(gate: &Gate, outboxes: &std_mpsc::Receiver<Outbox>, shared: &Shared) {
     while let Ok(mut outbox) = outboxes.recv() {
         while let Some((id, body)) = outbox.blocking_recv() {
             let mut message = Message::from(body.as_ref());
             message.as_mut_header().push_back(&id.to_be_bytes());
-            while shared.is_waited_for(id) {
-                match socket.send(message) {
+            let mut message = Some(message);
+            let mut pause = Pause::default();
+            // NNG holds back nothing: it takes a message only when a connection is ready to write it.
+            while let Some(sent) = shared.while_waited_for(id, || gate.try_send(&mut message)) {
+                match sent {
                     Ok(()) => {
                         Counters::add(&shared.counters.frames_out);
                         break;
                     }
-                    Err((back, Error::TimedOut)) => message = back,
-                    Err((_, Error::Closed)) => return,
-                    Err((_, error)) => {
+                    Err(Error::TryAgain) => pause.wait(),
+                    Err(Error::Closed) => return,
+                    Err(error) => {
                         tracing::warn!(%error, "a request could not be sent");
                         break;
                     }
@@ -206,22 +223,19 @@ fn send(socket: &Socket, outboxes: &std_mpsc::Receiver<Outbox>, shared: &Shared)
     }
 }
 
-fn receive(socket: &Socket, shared: &Shared, frame_max: usize) {
-    loop {
-        match socket.recv() {
-            Ok(mut message) => {
-                Counters::add(&shared.counters.frames_in);
-                if message.len() > frame_max {
-                    Counters::add(&shared.counters.refused_frames);
-                    if let Some(pipe) = message.pipe() {
-                        pipe.close();
-                    }
-                    continue;
-                }
-                shared.reply(message.as_header().as_slice(), Bytes::copy_from_slice(&message));
+fn receive(gate: &Gate, shared: &Shared, frame_max: usize) {
+    while let Some(mut message) = gate.receive() {
+        Counters::add(&shared.counters.frames_in);
+        if message.len() > frame_max {
+            Counters::add(&shared.counters.refused_frames);
+            if let Some(pipe) = message.pipe() {
+                let _ = gate.call(|_| {
+                    pipe.close();
+                    Ok(())
+                });
             }
-            Err(Error::Closed) => return,
-            Err(error) => tracing::debug!(%error, "nothing received"),
+            continue;
         }
+        shared.reply(message.as_header().as_slice(), Bytes::copy_from_slice(&message));
     }
 }

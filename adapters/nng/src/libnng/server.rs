@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use nng::options::{LocalAddr, Options as _};
-use nng::{Error, ListenerBuilder, Message, Pipe, PipeEvent, Protocol, Socket};
+use nng::{Error, ListenerBuilder, Message, Pipe, PipeEvent, Protocol};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::client::{address, tcp_address};
-use super::{Running, refuse};
+use super::{Gate, Pause, Running, refuse};
 use crate::port::{Answer, Incoming, ListenError, Options, Peer, Reply};
 use crate::{Counters, Endpoint};
 
@@ -21,8 +21,9 @@ const REPLIES_MAX: usize = 64;
 /// Serves until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    running: Running,
     replies: mpsc::UnboundedSender<Reply>,
+    /// Stops after the sending thread was told to end.
+    _running: Running,
 }
 
 impl Server {
@@ -45,26 +46,32 @@ impl Server {
             counters: Arc::clone(&counters),
         });
         let watching = Arc::clone(&peers);
-        let watched = running.socket.pipe_notify(move |pipe, event| match event {
+        let watched = running.gate.socket.pipe_notify(move |pipe, event| match event {
             PipeEvent::AddPre => watching.came(pipe),
             PipeEvent::RemovePost => watching.went(pipe),
             PipeEvent::AddPost | PipeEvent::Unknown(_) => {}
         });
         watched.map_err(failed)?;
-        let listener = ListenerBuilder::new(&running.socket, &endpoint.to_string()).map_err(failed)?;
+        let listener = ListenerBuilder::new(&running.gate.socket, &endpoint.to_string()).map_err(failed)?;
         let listener = listener.start().map_err(|(_, error)| failed(error))?;
         let bound = listener.get_opt::<LocalAddr>().map_err(failed)?;
         let bound = tcp_address(bound).ok_or_else(|| ListenError(format!("{endpoint}: NNG does not say where")))?;
 
         let (replies, to_send) = mpsc::unbounded_channel();
         let no_thread = |error: io::Error| ListenError::bind(endpoint, &error);
-        let (socket, answers) = (running.socket.clone(), replies.clone());
-        let started = running.thread("nng-receive", move || receive(&socket, &peers, &mailbox, &answers));
+        let (gate, answers) = (Arc::clone(&running.gate), replies.clone());
+        let started = running.thread("nng-receive", move || receive(&gate, &peers, &mailbox, &answers));
         started.map_err(no_thread)?;
-        let (socket, frame_max) = (running.socket.clone(), options.frame_max);
-        let started = running.thread("nng-send", move || send(&socket, to_send, frame_max, &counters));
+        let (gate, frame_max) = (Arc::clone(&running.gate), options.frame_max);
+        let started = running.thread("nng-send", move || send(&gate, to_send, frame_max, &counters));
         started.map_err(no_thread)?;
-        Ok((bound, Self { running, replies }))
+        Ok((
+            bound,
+            Self {
+                replies,
+                _running: running,
+            },
+        ))
     }
 }
 
@@ -76,7 +83,6 @@ impl Drop for Server {
             body: Bytes::new(),
             _permit: None,
         });
-        self.running.stop();
     }
 }
 
@@ -141,16 +147,8 @@ impl Peers {
     }
 }
 
-fn receive(socket: &Socket, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, replies: &mpsc::UnboundedSender<Reply>) {
-    loop {
-        let mut message = match socket.recv() {
-            Ok(message) => message,
-            Err(Error::Closed) => return,
-            Err(error) => {
-                tracing::debug!(%error, "nothing received");
-                continue;
-            }
-        };
+fn receive(gate: &Gate, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, replies: &mpsc::UnboundedSender<Reply>) {
+    while let Some(mut message) = gate.receive() {
         Counters::add(&peers.counters.frames_in);
         let Some(pipe) = message.pipe() else { continue };
         // Of a connection that has just ended: nobody would read the answer.
@@ -159,7 +157,10 @@ fn receive(socket: &Socket, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, rep
         };
         if message.len() > peers.frame_max {
             Counters::add(&peers.counters.refused_frames);
-            pipe.close();
+            let _ = gate.call(|_| {
+                pipe.close();
+                Ok(())
+            });
             continue;
         }
         let mut answer = Answer {
@@ -174,13 +175,14 @@ fn receive(socket: &Socket, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, rep
         };
         answer.permit = Some(permit);
         let body = Bytes::copy_from_slice(&message);
+        // Waits while the mailbox is full, and ends when the listener drops it, which it does first.
         if mailbox.blocking_send(Incoming { peer, body, answer }).is_err() {
             return;
         }
     }
 }
 
-fn send(socket: &Socket, mut replies: mpsc::UnboundedReceiver<Reply>, frame_max: usize, counters: &Counters) {
+fn send(gate: &Gate, mut replies: mpsc::UnboundedReceiver<Reply>, frame_max: usize, counters: &Counters) {
     while let Some(reply) = replies.blocking_recv() {
         let Reply { header, body, _permit } = reply.within(frame_max, counters);
         if header.is_empty() {
@@ -188,15 +190,17 @@ fn send(socket: &Socket, mut replies: mpsc::UnboundedReceiver<Reply>, frame_max:
         }
         let mut message = Message::from(body.as_ref());
         message.as_mut_header().push_back(&header);
+        let mut message = Some(message);
+        let mut pause = Pause::default();
         loop {
-            match socket.send(message) {
+            match gate.try_send(&mut message) {
                 Ok(()) => {
                     Counters::add(&counters.frames_out);
                     break;
                 }
-                Err((back, Error::TimedOut)) => message = back,
-                Err((_, Error::Closed)) => return,
-                Err((_, error)) => {
+                Err(Error::TryAgain) => pause.wait(),
+                Err(Error::Closed) => return,
+                Err(error) => {
                     tracing::warn!(%error, "a reply could not be sent");
                     break;
                 }
