@@ -1,7 +1,7 @@
 //! Peers that break the protocol, against the codec on tokio: each is refused and counted, costs only its own connection,
 //! and takes nothing from a good neighbour.
 
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
 mod house;
 

@@ -58,15 +58,19 @@ pub(crate) async fn shake_hands(
     ours: u16,
     theirs: u16,
 ) -> Result<(), Ended> {
-    stream.write_all(&greeting(ours)).await?;
-    stream.flush().await?;
+    // Heard out even if it takes in nothing any more: over TLS it may have said why.
+    let wrote = match stream.write_all(&greeting(ours)).await {
+        Ok(()) => stream.flush().await,
+        failed => failed,
+    };
     let mut seen = Vec::with_capacity(8);
     let read = (&mut *stream).take(8).read_to_end(&mut seen).await;
     if seen == greeting(theirs) {
-        return Ok(());
+        return Ok(wrote?);
     }
     if seen.is_empty() {
         read?;
+        wrote?;
         return Err(Ended::Gone("the peer closed the connection before its greeting".into()));
     }
     Err(Ended::WrongPeer(stranger(&seen, theirs)))
