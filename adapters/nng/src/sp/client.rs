@@ -97,11 +97,7 @@ impl Supervisor {
         tcp.set_nodelay(true)?;
         let address = tcp.peer_addr()?;
         let mut stream: Box<dyn Stream> = match &self.tls {
-            Some(tls) => Box::new(
-                tls.wrap(tcp)
-                    .await
-                    .map_err(|error| Ended::WrongPeer(format!("TLS: {error}")))?,
-            ),
+            Some(tls) => Box::new(tls.wrap(tcp).await.map_err(tls::refused)?),
             None => Box::new(tcp),
         };
         shake_hands(&mut stream, REQUEST, REPLY).await?;

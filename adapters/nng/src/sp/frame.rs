@@ -10,6 +10,8 @@ use std::io;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::tls;
+
 /// Req0.
 pub(crate) const REQUEST: u16 = 0x30;
 /// Rep0.
@@ -39,6 +41,10 @@ impl fmt::Display for Ended {
 
 impl From<io::Error> for Ended {
     fn from(error: io::Error) -> Self {
+        // Over TLS 1.3 a client learns only after its own handshake that the listener refused its certificate.
+        if let Some(refusal) = tls::explain(&error) {
+            return Self::WrongPeer(refusal);
+        }
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Gone("the peer closed the connection".into()),
             _ => Self::Gone(error.to_string()),
@@ -52,27 +58,48 @@ pub(crate) async fn shake_hands(
     ours: u16,
     theirs: u16,
 ) -> Result<(), Ended> {
-    stream.write_all(&greeting(ours)).await?;
-    stream.flush().await?;
-    let mut seen = [0; 8];
-    stream.read_exact(&mut seen).await?;
+    // Heard out even if it takes in nothing any more: over TLS it may have said why.
+    let wrote = match stream.write_all(&greeting(ours)).await {
+        Ok(()) => stream.flush().await,
+        failed => failed,
+    };
+    let mut seen = Vec::with_capacity(8);
+    let read = (&mut *stream).take(8).read_to_end(&mut seen).await;
     if seen == greeting(theirs) {
-        return Ok(());
+        return Ok(wrote?);
     }
-    Err(Ended::WrongPeer(match seen {
-        [0, b'S', b'P', 0, high, low, _, _] => {
-            let spoken = u16::from_be_bytes([high, low]);
+    if seen.is_empty() {
+        read?;
+        wrote?;
+        return Err(Ended::Gone("the peer closed the connection before its greeting".into()));
+    }
+    Err(Ended::WrongPeer(stranger(&seen, theirs)))
+}
+
+/// What to say of a greeting that is not the expected one.
+fn stranger(seen: &[u8], theirs: u16) -> String {
+    match seen {
+        _ if greeting(theirs).starts_with(seen) => "the peer closed the connection within its greeting".into(),
+        [0, b'S', b'P', version, ..] if *version != 0 => format!("the peer speaks SP version {version}, expected 0"),
+        [0, b'S', b'P', 0, high, low, ..] if [*high, *low] != theirs.to_be_bytes() => {
+            let spoken = u16::from_be_bytes([*high, *low]);
             format!("the peer speaks SP protocol {spoken:#04x}, expected {theirs:#04x}: is this the right port?")
         }
-        [0, b'S', b'P', version, ..] => format!("the peer speaks SP version {version}, expected 0"),
-        _ if seen.is_ascii() => {
+        // The records of TLS begin with their type and the version.
+        [0x14..=0x17, 3, ..] => {
+            "the peer speaks TLS and this side does not: write tls+tcp:// on both or neither".into()
+        }
+        _ if seen
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t')) =>
+        {
             format!(
                 "the peer is no NNG socket, it says {:?}: is this the right port?",
-                String::from_utf8_lossy(&seen)
+                String::from_utf8_lossy(seen)
             )
         }
-        _ => format!("the peer is no NNG socket, it begins with {seen:02x?}: is one side using TLS and the other not?"),
-    }))
+        _ => format!("the peer is no NNG socket, it begins with {seen:02x?}: is this the right port?"),
+    }
 }
 
 fn greeting(protocol: u16) -> [u8; 8] {
@@ -105,9 +132,14 @@ pub(crate) async fn read_frame(
 /// Grows as bytes come, not as they are announced: an announcement costs nothing.
 async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut, wanted: usize) -> Result<(), Ended> {
     while buffer.len() < wanted {
-        buffer.reserve((wanted - buffer.len()).clamp(4096, 256 * 1024));
+        let arrived = buffer.len();
+        buffer.reserve((wanted - arrived).min(arrived.min(256 * 1024)).max(4096));
         if stream.read_buf(buffer).await? == 0 {
-            return Err(Ended::Gone("the peer closed the connection".into()));
+            return Err(Ended::Gone(if arrived == 0 {
+                "the peer closed the connection".into()
+            } else {
+                "the peer closed the connection in the middle of a frame".into()
+            }));
         }
     }
     Ok(())

@@ -107,11 +107,8 @@ impl Server {
             tcp.set_nodelay(true)?;
             let (mut stream, identity): (Box<dyn Stream>, _) = match &self.tls {
                 Some(tls) => {
-                    let stream = tls
-                        .wrap(tcp)
-                        .await
-                        .map_err(|error| Ended::WrongPeer(format!("TLS: {error}")))?;
-                    let identity = tls::identity(&stream);
+                    let stream = tls.wrap(tcp).await.map_err(tls::refused)?;
+                    let identity = tls::identity(&stream)?;
                     (Box::new(stream), identity)
                 }
                 None => (Box::new(tcp), None),

@@ -8,9 +8,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
+use super::frame::Ended;
 use crate::Endpoint;
 use crate::port::{ConnectError, ListenError, Tls};
 
@@ -37,22 +38,92 @@ impl Server {
     }
 }
 
-/// The client certificate's fingerprint-free name: its serialized subject is for people, so it is only shown.
-pub(crate) fn identity(stream: &server::TlsStream<TcpStream>) -> Option<String> {
-    let (_, connection) = stream.get_ref();
-    let certificate = connection.peer_certificates()?.first()?;
-    common_name(certificate)
+/// What TLS had against the peer, or the peer against us, and what to do about it; `None` for other errors.
+pub(crate) fn explain(error: &io::Error) -> Option<String> {
+    let problem = error.get_ref()?.downcast_ref::<Error>()?;
+    let hint = match problem {
+        Error::NoCertificatesPresented | Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            ": the client needs a certificate and its key"
+        }
+        Error::InvalidCertificate(CertificateError::UnknownIssuer)
+        | Error::AlertReceived(AlertDescription::UnknownCA) => ": it is not signed by the CA that is trusted here",
+        Error::AlertReceived(AlertDescription::CertificateExpired) => ": renew this side's certificate",
+        Error::AlertReceived(AlertDescription::BadCertificate | AlertDescription::DecryptError) => {
+            ": the peer refuses this side's certificate"
+        }
+        Error::InvalidMessage(_) => ": the peer does not speak TLS: write tls+tcp:// on both sides or neither",
+        _ => "",
+    };
+    Some(format!("TLS: {problem}{hint}"))
 }
 
-/// Finds the common name (object identifier 2.5.4.3) of the subject, the last one in the certificate.
-fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
-    let bytes = certificate.as_ref();
-    let at = bytes
-        .windows(5)
-        .rposition(|five| five == [0x06, 0x03, 0x55, 0x04, 0x03])?;
-    let value = bytes.get(at + 5..)?;
-    let length = usize::from(*value.get(1).filter(|length| **length < 0x80)?);
-    String::from_utf8(value.get(2..2 + length)?.to_vec()).ok()
+/// Why a TLS handshake failed. A peer that just goes away within one is no NNG peer either.
+pub(crate) fn refused(error: io::Error) -> Ended {
+    Ended::WrongPeer(explain(&error).unwrap_or_else(|| format!("TLS: {error}")))
+}
+
+/// The common name in the client certificate's subject. Whoever had to show a certificate has one: were it missing, the
+/// owner could not tell such a peer from one that may call itself anything.
+pub(crate) fn identity(stream: &server::TlsStream<TcpStream>) -> Result<Option<String>, Ended> {
+    let (_, connection) = stream.get_ref();
+    let Some(certificate) = connection.peer_certificates().and_then(<[_]>::first) else {
+        return Ok(None);
+    };
+    match common_name(certificate) {
+        Some(name) => Ok(Some(name)),
+        None => Err(Ended::WrongPeer(
+            "TLS: the client certificate has no common name".into(),
+        )),
+    }
+}
+
+/// Walks to the subject instead of searching for a name: the issuer has one too, and extensions may repeat it.
+fn common_name(certificate: &[u8]) -> Option<String> {
+    const SEQUENCE: u8 = 0x30;
+    const VERSION: u8 = 0xa0;
+    // Object identifier 2.5.4.3, as it is written.
+    const COMMON_NAME: [u8; 3] = [0x55, 4, 3];
+    let (_, certificate, _) = element(certificate)?;
+    let (_, mut fields, _) = element(certificate)?;
+    if fields.first() == Some(&VERSION) {
+        fields = element(fields)?.2;
+    }
+    // Serial number, algorithm, issuer, validity.
+    for _ in 0..4 {
+        fields = element(fields)?.2;
+    }
+    let (SEQUENCE, mut subject, _) = element(fields)? else {
+        return None;
+    };
+    while !subject.is_empty() {
+        let (_, set, rest) = element(subject)?;
+        subject = rest;
+        let (_, attribute, _) = element(set)?;
+        let (_, kind, value) = element(attribute)?;
+        if kind == COMMON_NAME {
+            return String::from_utf8(element(value)?.1.to_vec()).ok();
+        }
+    }
+    None
+}
+
+/// The first DER element: its tag, its content, and what follows it.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, bytes) = bytes.split_first()?;
+    let (&first, bytes) = bytes.split_first()?;
+    let (length, bytes) = match first {
+        0..=0x7f => (usize::from(first), bytes),
+        0x81..=0x83 => {
+            let (digits, bytes) = bytes.split_at_checked(usize::from(first & 0x7f))?;
+            (
+                digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)),
+                bytes,
+            )
+        }
+        _ => return None,
+    };
+    let (content, rest) = bytes.split_at_checked(length)?;
+    Some((tag, content, rest))
 }
 
 pub(crate) fn client(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Client, ConnectError> {
