@@ -89,6 +89,13 @@ fn prey(bug: Bug) -> (&'static str, Bounds) {
                 ..Bounds::new(2, 0)
             },
         ),
+        Bug::MarkOutrunsCodes => (
+            "an answer that ends a batch which asked for more codes than it carries",
+            Bounds {
+                households: 2,
+                ..Bounds::new(2, 0).batches(2)
+            },
+        ),
     }
 }
 

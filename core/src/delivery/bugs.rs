@@ -45,11 +45,13 @@ pub enum Bug {
     EpochNotFenced,
     /// A cumulative acknowledgement also ends batches whose codes it does not carry.
     CodesOutrun,
+    /// The mark that leaves with a batch's codes goes past that batch.
+    MarkOutrunsCodes,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::O1AckBeforeDurable,
         Self::O2ResendWithFreshId,
         Self::O3DedupeForgets,
@@ -69,6 +71,7 @@ impl Bug {
         Self::O17WindowNotReleased,
         Self::EpochNotFenced,
         Self::CodesOutrun,
+        Self::MarkOutrunsCodes,
     ];
 }
 

@@ -490,11 +490,18 @@ impl<B: Body> Receiver<B> {
         fx: &mut Effects<Self>,
     ) {
         if self.epoch == Some(query.epoch) {
+            let high = self.high.min(query.last);
+            #[cfg(seeded_bugs)]
+            let high = if config.has(super::bugs::Bug::MarkOutrunsCodes) {
+                self.high
+            } else {
+                high
+            };
             let codes = Codes {
                 first: query.first,
                 codes,
             };
-            self.acknowledge(config, query.epoch, self.high.min(query.last), Some(codes), fx);
+            self.acknowledge(config, query.epoch, high, Some(codes), fx);
         }
     }
 

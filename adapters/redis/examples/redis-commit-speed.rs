@@ -1,5 +1,5 @@
 //! Prints durable rows/s of the store at several batch sizes, on a `redis-server` of its own with `appendfsync always`:
-//! `cargo run --release --example commit-speed`. The figures are those of the temporary folder's disk.
+//! `cargo run --release --example redis-commit-speed`. The figures are those of the temporary folder's disk.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Prints durable rows/s of both stores at several batch sizes: `cargo run --release --example commit-speed [FOLDER]`.
+//! Prints durable rows/s of both stores at several batch sizes: `cargo run --release --example sqlite-commit-speed [FOLDER]`.
 //! The figures are those of the folder's disk.
 
 use std::path::PathBuf;
