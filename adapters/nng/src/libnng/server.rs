@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use nng::options::{LocalAddr, Options as _};
 use nng::{Error, ListenerBuilder, Message, Pipe, PipeEvent, Protocol};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::client::{address, tcp_address};
@@ -42,6 +43,8 @@ impl Server {
             connections_max: options.connections_max,
             in_flight_max: options.in_flight_max.clamp(1, REPLIES_MAX),
             frame_max: options.frame_max,
+            mailbox,
+            runtime: Handle::current(),
             known: Mutex::default(),
             counters: Arc::clone(&counters),
         });
@@ -60,7 +63,7 @@ impl Server {
         let (replies, to_send) = mpsc::unbounded_channel();
         let no_thread = |error: io::Error| ListenError::bind(endpoint, &error);
         let (gate, answers) = (Arc::clone(&running.gate), replies.clone());
-        let started = running.thread("nng-receive", move || receive(&gate, &peers, &mailbox, &answers));
+        let started = running.thread("nng-receive", move || receive(&gate, &peers, &answers));
         started.map_err(no_thread)?;
         let (gate, frame_max) = (Arc::clone(&running.gate), options.frame_max);
         let started = running.thread("nng-send", move || send(&gate, to_send, frame_max, &counters));
@@ -100,6 +103,8 @@ struct Peers {
     connections_max: usize,
     in_flight_max: usize,
     frame_max: usize,
+    mailbox: mpsc::Sender<Incoming>,
+    runtime: Handle,
     known: Mutex<Known>,
     counters: Arc<Counters>,
 }
@@ -113,7 +118,8 @@ struct Known {
 #[derive(Clone, Debug)]
 struct Connection {
     peer: Peer,
-    open: Arc<Semaphore>,
+    /// To the task that lets requests through as others are answered.
+    queue: mpsc::Sender<Incoming>,
 }
 
 impl Peers {
@@ -131,8 +137,10 @@ impl Peers {
             address: address(pipe),
             identity: None,
         };
+        let (queue, queued) = mpsc::channel(REPLIES_MAX);
         let open = Arc::new(Semaphore::new(self.in_flight_max));
-        known.standing.insert(pipe, Connection { peer, open });
+        self.runtime.spawn(admit(queued, open, self.mailbox.clone()));
+        known.standing.insert(pipe, Connection { peer, queue });
         Counters::add(&self.counters.connections);
     }
 
@@ -147,12 +155,25 @@ impl Peers {
     }
 }
 
-fn receive(gate: &Gate, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, replies: &mpsc::UnboundedSender<Reply>) {
+/// Hands on the requests of one connection in their order, at most so many unanswered as the semaphore has permits.
+async fn admit(mut queued: mpsc::Receiver<Incoming>, open: Arc<Semaphore>, mailbox: mpsc::Sender<Incoming>) {
+    while let Some(mut incoming) = queued.recv().await {
+        incoming.answer.permit = tokio::select! {
+            permit = Arc::clone(&open).acquire_owned() => permit.ok(),
+            () = mailbox.closed() => return,
+        };
+        if mailbox.send(incoming).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn receive(gate: &Gate, peers: &Peers, replies: &mpsc::UnboundedSender<Reply>) {
     while let Some(mut message) = gate.receive() {
         Counters::add(&peers.counters.frames_in);
         let Some(pipe) = message.pipe() else { continue };
         // Of a connection that has just ended: nobody would read the answer.
-        let Some(Connection { peer, open }) = peers.of(pipe) else {
+        let Some(Connection { peer, queue }) = peers.of(pipe) else {
             continue;
         };
         if message.len() > peers.frame_max {
@@ -163,22 +184,15 @@ fn receive(gate: &Gate, peers: &Peers, mailbox: &mpsc::Sender<Incoming>, replies
             });
             continue;
         }
-        let mut answer = Answer {
+        let answer = Answer {
             header: Bytes::copy_from_slice(message.as_header().as_slice()),
             replies: Some(replies.clone()),
             permit: None,
         };
-        // All connections share one queue here, so none may hold it up: beyond its limit it gets the empty reply.
-        let Ok(permit) = open.try_acquire_owned() else {
-            drop(answer);
-            continue;
-        };
-        answer.permit = Some(permit);
         let body = Bytes::copy_from_slice(&message);
-        // Waits while the mailbox is full, and ends when the listener drops it, which it does first.
-        if mailbox.blocking_send(Incoming { peer, body, answer }).is_err() {
-            return;
-        }
+        // All connections share one queue of NNG, so none may hold it up: what does not fit into the connection's own
+        // queue is dropped, and so gets the empty reply.
+        let _ = queue.try_send(Incoming { peer, body, answer });
     }
 }
 
