@@ -29,6 +29,9 @@ pub enum Backend {
     Sp,
     /// NNG's C library on threads of its own, without TLS. Needs the cargo feature `libnng`; without it, setting up
     /// fails with a message that says so.
+    ///
+    /// For compatibility, not for speed: its threads ask NNG once a millisecond. NNG does not say that it cannot
+    /// connect, so a peer that was never there is reported only after `connect_timeout`.
     LibNng,
 }
 
