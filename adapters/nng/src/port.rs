@@ -85,7 +85,7 @@ pub struct Peer {
     pub connection: u64,
     /// Its address.
     pub address: SocketAddr,
-    /// The first name in its certificate, over TLS with client certificates.
+    /// The common name of its certificate's subject; `None` only if no certificate was asked for.
     pub identity: Option<String>,
 }
 

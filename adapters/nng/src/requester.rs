@@ -53,7 +53,8 @@ struct State {
 }
 
 impl Requester {
-    /// Connects in the background, for ever again. Link events tell when the peer comes and goes. Must be called
+    /// Connects in the background, for ever again. Link events tell when the peer comes and goes: read them or drop their
+    /// receiver, for an event that finds no room among 64 holds up the connection until it does. Must be called
     /// within a tokio runtime.
     ///
     /// # Errors
