@@ -216,8 +216,8 @@ pub fn start_logging(text: bool) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     if text {
-        logs.init()
+        logs.init();
     } else {
-        logs.json().flatten_event(true).init()
+        logs.json().flatten_event(true).init();
     }
 }

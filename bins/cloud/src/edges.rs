@@ -301,7 +301,7 @@ impl Shell<Receiver<Tuple>> for EdgeShell {
             ReceiverReport::Adopted(epoch) => tracing::warn!(%edge, epoch, "the edge has a new database"),
             ReceiverReport::Misbehaved(what) => tracing::warn!(%edge, what, "the edge misbehaves"),
             ReceiverReport::StoreLost => {
-                tracing::error!(%edge, "this cloud's store was emptied; the edge will send again")
+                tracing::error!(%edge, "this cloud's store was emptied; the edge will send again");
             }
         }
     }

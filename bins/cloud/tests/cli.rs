@@ -1,5 +1,7 @@
 //! What the cloud says to a person who gave it something wrong, and to peers that do not belong here.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

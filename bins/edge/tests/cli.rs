@@ -1,5 +1,7 @@
 //! What the edge says to a person who gave it something wrong.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! The operator's tool beside the demo: recordings, what was set aside, the browser, the page.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+
 mod common;
 
 use std::io::{Read, Write};
