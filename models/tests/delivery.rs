@@ -143,8 +143,8 @@ fn calm(bounds: Bounds) -> Bounds {
 fn once_calm_everything_arrives() {
     for (name, bounds, states) in [
         (NAMES[9], Bounds::new(2, 1), 108_591),
-        (NAMES[10], Bounds::new(2, 2), 519_012),
-        (NAMES[11], Bounds::new(3, 1), 618_188),
+        (NAMES[10], Bounds::new(2, 2), 496_398),
+        (NAMES[11], Bounds::new(3, 1), 589_588),
     ] {
         let gate = gate(name, calm(bounds)).golden(states);
         passes(gate.settles(everything_arrives()).leads(the_window_opens()));
