@@ -32,9 +32,14 @@ fn main() {
     let rows: u64 = std::env::args()
         .nth(1)
         .and_then(|text| text.parse().ok())
-        .unwrap_or(300_000);
+        .unwrap_or(1_000_000);
     println!(
         "{rows} rows waiting, {HOUSEHOLDS} households, {RUNS} runs each; both ends, their disks and the load on this machine"
+    );
+    println!(
+        "an edge's resident memory: {:.1} MiB with one row waiting, {:.1} MiB with {rows}",
+        resident(1),
+        resident(rows)
     );
     println!(
         "{:<10} {:>22} {:>22} {:>34}",
@@ -66,6 +71,35 @@ fn main() {
             ),
         );
     }
+}
+
+/// Resident memory of an edge that cannot reach its cloud, MiB: with these rows waiting.
+fn resident(rows: u64) -> f64 {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let database = folder.path().join("edge.db");
+    fill(&database, rows);
+    let kafka = EmbeddedKafka::start(&[(READINGS, 1)]).expect("the embedded Kafka");
+    let [heartbeat, data] = [0; 2].map(|_| free_port().to_string());
+    let mut edge = Command::new(binary("pehra-edge"));
+    edge.args([
+        "--heartbeat-port",
+        &heartbeat,
+        "--data-port",
+        &data,
+        "--kafka",
+        kafka.brokers(),
+        "--database",
+    ])
+    .arg(&database);
+    let edge = Process::start(edge.stdin(Stdio::null()).stderr(Stdio::null()), BUILD);
+    std::thread::sleep(Duration::from_secs(5));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", edge.pid())).expect("a running edge");
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.trim().parse::<f64>().ok())
+        .expect("its resident memory")
+        / 1024.0
 }
 
 struct Run {

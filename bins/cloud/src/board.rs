@@ -177,7 +177,7 @@ impl Board {
             totals: Totals {
                 tuples: state.totals.values().map(|(_, total)| total.windows).sum(),
                 households: names.len() as u64,
-                kwh: kwh.sum(),
+                kwh: kwh.fold(0.0, |sum, kwh| sum + kwh),
                 since_ms: self.since_ms,
             },
         }

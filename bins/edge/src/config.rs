@@ -60,6 +60,9 @@ struct Given {
     /// Topic of the readings [default: power_topic]
     #[arg(long)]
     topic: Option<String>,
+    /// Partitions of that topic if it has to be made [default: 4]
+    #[arg(long)]
+    partitions: Option<i32>,
     /// Publish closed windows to avg_power_topic as well
     #[arg(long)]
     #[serde(rename = "publish-averages")]
@@ -124,6 +127,7 @@ impl Given {
                 self.kafka_setting
             },
             topic: self.topic.or(other.topic),
+            partitions: self.partitions.or(other.partitions),
             publish_averages: self.publish_averages || other.publish_averages,
             cloud: self.cloud.or(other.cloud),
             heartbeat_port: self.heartbeat_port.or(other.heartbeat_port),
@@ -152,6 +156,7 @@ pub struct Settings {
     pub brokers: String,
     pub kafka_settings: Vec<(String, String)>,
     pub topic: String,
+    pub partitions: i32,
     pub publish_averages: bool,
     pub heartbeat: Endpoint,
     pub data: Endpoint,
@@ -225,6 +230,7 @@ impl Settings {
             database: given.database.unwrap_or_else(|| "edge.db".into()),
             brokers: given.kafka.unwrap_or_else(|| "localhost:9092".into()),
             kafka_settings,
+            partitions: given.partitions.unwrap_or(4),
             topic: given.topic.unwrap_or_else(|| pehra_kafka::READINGS.into()),
             publish_averages: given.publish_averages,
             heartbeat: endpoint(given.heartbeat_port.unwrap_or(63270))?,
@@ -249,6 +255,15 @@ impl Settings {
             brokers: self.brokers.clone(),
             settings: self.kafka_settings.clone(),
         }
+    }
+
+    /// The topics that it needs, with the partitions of those that have to be made.
+    pub fn topics(&self) -> Vec<(String, i32)> {
+        let mut topics = vec![(self.topic.clone(), self.partitions)];
+        if self.publish_averages {
+            topics.push((pehra_kafka::AVERAGES.into(), self.partitions));
+        }
+        topics
     }
 
     /// The producer of closed windows, if they are published.

@@ -13,7 +13,7 @@ use pehra_core::pipeline::{Content, Pipeline, Taken};
 use pehra_core::types::{Household, NodeId, RequestId};
 use pehra_core::window::{Reading, Take};
 use pehra_driver::{End, Mail, Mailbox, Options, mailbox, run, stops};
-use pehra_kafka::{Fetched, Source};
+use pehra_kafka::{Cluster, Fetched, Source};
 use pehra_nng::{LinkEvent, Requester};
 use pehra_sqlite::EdgeStore;
 use tokio::sync::{mpsc, watch};
@@ -85,6 +85,7 @@ async fn work(settings: Settings) -> Result<(), String> {
         tokio::spawn(pehra_web::serve_metrics(listener, move || counters.render()));
     }
 
+    tokio::spawn(make_topics(settings.kafka(), settings.topics()));
     let source = Source::new(settings.kafka(), settings.topic.clone(), positions, steered);
     let reader = letters.clone();
     let seen = Arc::clone(&counters);
@@ -193,6 +194,23 @@ async fn tell_links(mut links: mpsc::Receiver<LinkEvent>, letters: Mailbox<Pipel
         };
         if letters.send(Mail::Link { peer: CLOUD, up }).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Makes the topics that are not there, as soon as a broker answers.
+async fn make_topics(cluster: Cluster, topics: Vec<(String, i32)>) {
+    for (topic, partitions) in topics {
+        loop {
+            let (there, name) = (cluster.clone(), topic.clone());
+            let made = tokio::task::spawn_blocking(move || {
+                pehra_kafka::ensure_topic(&there, &name, partitions, Duration::from_secs(5))
+            });
+            match made.await {
+                Ok(Ok(())) | Err(_) => break,
+                Ok(Err(error)) => tracing::debug!(%error, "the topic is not known to be there yet"),
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
     }
 }

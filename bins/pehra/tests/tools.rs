@@ -11,6 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::Demo;
+use pehra_testbed::kafka::Kafka;
 use pehra_testbed::process::{Process, free_port, wait_until};
 use pehra_testbed::redis::{Redis, RedisOptions};
 
@@ -217,4 +218,121 @@ fn browse(profile: &Path, port: u16) -> String {
         !browser.is_running()
     });
     std::fs::read_to_string(&dump).unwrap()
+}
+
+/// Simulator, edge and cloud on their own, as in three terminals, with a real Kafka and a real Redis. The edge comes first,
+/// so the topic is made by it.
+#[test]
+fn simulator_edge_and_cloud_work_together_on_their_own() {
+    let kafka = Kafka::start();
+    let brokers = kafka.brokers();
+    let redis = Redis::start(RedisOptions::default());
+    let folder = tempfile::tempdir().unwrap();
+    let [heartbeat, data, page, metrics] = [0; 4].map(|_| free_port());
+    let ports = [
+        "--heartbeat-port".to_owned(),
+        heartbeat.to_string(),
+        "--data-port".to_owned(),
+        data.to_string(),
+    ];
+    let beside = |name: &str| PathBuf::from(env!("CARGO_BIN_EXE_pehra")).with_file_name(name);
+    let quiet = |command: &mut Command| {
+        Process::start(command.stdin(Stdio::null()).stderr(Stdio::null()), "cargo build --bins")
+    };
+    let _edge = quiet(
+        Command::new(beside("pehra-edge"))
+            .args(&ports)
+            .args([
+                "--kafka",
+                &brokers,
+                "--idle-ms",
+                "1000",
+                "--metrics",
+                &format!("127.0.0.1:{metrics}"),
+            ])
+            .arg("--database")
+            .arg(folder.path().join("edge.db")),
+    );
+    wait_until("the edge has made its topic", Duration::from_secs(30), || {
+        get(metrics, "/metrics").is_some()
+    });
+    let simulated = pehra(&[
+        "simulate",
+        "--kafka",
+        &brokers,
+        "--seconds",
+        "4",
+        "--speed",
+        "60",
+        "--seed",
+        "24",
+    ]);
+    assert!(simulated.status.success(), "{}", text(&simulated.stderr));
+    assert!(
+        text(&simulated.stdout).contains(" 0 failed"),
+        "{}",
+        text(&simulated.stdout)
+    );
+    let _cloud = quiet(
+        Command::new(beside("pehra-cloud"))
+            .args(&ports)
+            .args([
+                "--page",
+                &format!("127.0.0.1:{page}"),
+                "--redis",
+                &redis.url(),
+                "--state-dir",
+            ])
+            .arg(folder.path()),
+    );
+    wait_until("all windows are at the cloud", Duration::from_secs(60), || {
+        let number = |name: &str| {
+            let metrics = get(metrics, "/metrics")?;
+            let line = metrics
+                .lines()
+                .find(|line| line.starts_with(&format!("pehra_edge_{name} ")))?;
+            line.rsplit_once(' ')?.1.parse::<u64>().ok()
+        };
+        number("rows").is_some_and(|rows| rows > 1000 && number("rows_acked") == Some(rows))
+    });
+    wait_until(
+        "the page's figures name all households",
+        Duration::from_secs(10),
+        || get(page, "/api/state").is_some_and(|state| state.contains("\"households\":50")),
+    );
+}
+
+/// Ctrl-C in a terminal reaches every process of it. The demo still drains, gives its account and leaves nothing behind.
+#[test]
+fn ctrl_c_ends_the_demo_with_a_clean_account() {
+    use std::os::unix::process::CommandExt;
+
+    let child = Command::new(env!("CARGO_BIN_EXE_pehra"))
+        .args([
+            "demo",
+            "--json",
+            "--seed",
+            "25",
+            "--page-port",
+            &free_port().to_string(),
+        ])
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    let group = format!("-{}", child.id());
+    let sent = Command::new("kill").args(["-INT", "--", &group]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    let account: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+    common::Account(account).require_exact();
 }

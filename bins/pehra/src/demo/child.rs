@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,6 +67,8 @@ impl Child {
         let doing = |error: std::io::Error| format!("cannot start {}: {error}", self.program.display());
         let mut process = Command::new(&self.program)
             .args(&self.arguments)
+            // A Ctrl-C in the terminal is for the demo alone: it ends its children in order.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 //! The demo's parts: Kafka, the cloud's store, and the two processes.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -276,6 +277,7 @@ fn cloud_store(args: &Args, folder: &Path) -> Result<CloudStore, String> {
             "--daemonize",
             "no",
         ])
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
