@@ -2,6 +2,8 @@
 
 /// The marker: a random number, made once.
 pub(crate) const MARKER: &str = "pehra:store";
+/// The run of the server whose log is known to be whole.
+pub(crate) const RUN: &str = "pehra:run";
 /// Names of all edges.
 pub(crate) const EDGES: &str = "pehra:edges";
 /// Household to postal code.

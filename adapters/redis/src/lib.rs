@@ -8,6 +8,7 @@
 //! | key | type | content |
 //! | --- | --- | --- |
 //! | `pehra:store` | string | the marker: a random number, made once |
+//! | `pehra:run` | string | the run of the server whose log was made whole after its start |
 //! | `pehra:edges` | set | names of all edges |
 //! | `pehra:edge:<edge>` | hash | `epoch`, `high`, `retired`, `rows_applied`, `skipped` |
 //! | `pehra:codes` | hash | household → postal code, never changed |
@@ -18,6 +19,7 @@
 //! In an edge's name a colon is written `%3A` and a percent sign `%25`.
 
 mod keys;
+mod log;
 mod server;
 mod span;
 mod store;

@@ -10,6 +10,7 @@ use pehra_driver::{Store, StoreError};
 use redis::{Commands, Connection, Pipeline, RedisError, Value};
 
 use crate::keys::{CODES, EDGES, MARKER, edge_key, skipped_key, totals_key, windows_key};
+use crate::log;
 use crate::server::{Durability, ask, connect, explain, require_durability, without_password};
 use crate::span;
 
@@ -45,6 +46,7 @@ impl RedisStore {
         let mut connection = connect(url)?;
         let url = without_password(url);
         require_durability(&mut connection, &url, durability)?;
+        log::settle(&mut connection, &url)?;
         Ok(Self {
             connection,
             url,

@@ -109,7 +109,20 @@ fn a_killed_redis_keeps_what_was_reported_and_tears_nothing() {
                 && expected(&image).0.len() == windows.len()
                 && (rows, high) == (image.marks().high.0, image.marks().high.0)
         });
-        let stands = stands.unwrap_or_else(|| panic!("after {reported} reported commits Redis holds no whole number"));
+        let stands = stands.unwrap_or_else(|| {
+            let image = |at| -> CloudImage<Tuple> { image_after(&life, at) };
+            let whole = |at| {
+                let image = image(at);
+                (Image::<pehra_core::delivery::Receiver<Tuple>>::summary(&image), expected(&image).0.len())
+            };
+            panic!(
+                "after {reported} reported commits Redis holds no whole number: marks {found:?}, {} windows, {rows} rows up to \
+                 {high}; expected {:?} or {:?}",
+                windows.len(),
+                whole(reported),
+                whole(reported + 1)
+            )
+        });
         beyond += usize::from(stands > reported);
         at = stands;
     }

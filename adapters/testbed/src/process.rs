@@ -1,7 +1,10 @@
 //! A child process that ends with its owner.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::TcpListener;
 use std::process::{Child, Command};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -91,12 +94,19 @@ pub fn wait_until(what: &str, patience: Duration, mut ready: impl FnMut() -> boo
     }
 }
 
-/// A TCP port that was free a moment ago.
+/// A TCP port that was free a moment ago, and that this process was not given before: what a test has killed must find its
+/// own port free when it starts again, not taken by the server of the test beside it.
 ///
 /// # Panics
 /// If there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        if GIVEN.lock().expect("nobody panics with it").insert(port) {
+            return port;
+        }
+    }
 }

@@ -120,7 +120,7 @@ impl Redis {
                 "redis-server ended while starting:\n{}",
                 fs::read_to_string(&path).unwrap_or_default()
             );
-            self.pings()
+            self.answers_as(process.pid())
         });
         self.process = Some(process);
     }
@@ -150,15 +150,16 @@ impl Redis {
         }
     }
 
-    fn pings(&self) -> bool {
+    /// Whether the server with this process number answers on our port: another one may have taken it.
+    fn answers_as(&self, pid: u32) -> bool {
         let ask = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
             stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-            stream.write_all(b"PING\r\n")?;
-            let mut answer = [0; 7];
-            stream.read_exact(&mut answer)?;
+            stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
             // While it loads it says so instead.
-            Ok(&answer == b"+PONG\r\n")
+            Ok(answer.starts_with("+PONG\r\n") && answer.contains(&format!("process_id:{pid}\r\n")))
         };
         ask().unwrap_or(false)
     }
