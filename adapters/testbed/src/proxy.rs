@@ -258,9 +258,10 @@ impl Shared {
                 continue;
             }
             self.connections.fetch_add(1, Ordering::SeqCst);
+            // Locked before its first byte passes, so that a cut cannot miss it.
+            let mut standing = self.lock();
             // A target that is not there closes this connection, by dropping it.
             if let Ok(connection) = self.open(stream) {
-                let mut standing = self.lock();
                 standing.retain(|connection| !connection.pumps.iter().all(JoinHandle::is_finished));
                 standing.push(connection);
             }
