@@ -324,8 +324,9 @@ impl Lane {
                 }
                 *byte = !*byte;
             }
-            to.write_all(piece)?;
+            // Counted first, so that whoever has the bytes also finds them counted.
             self.bytes.fetch_add(allowed, Ordering::SeqCst);
+            to.write_all(piece)?;
             if allowed < count as u64 {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
