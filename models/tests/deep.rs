@@ -18,13 +18,13 @@ fn passes(name: &str, bounds: Bounds, states: u64) {
 }
 
 #[test]
-#[ignore = "a minute or more"]
+#[ignore = "a minute or more; ./run deep runs it"]
 fn five_rows_and_two_crashes_a_side() {
     passes("deep: five rows, two crashes a side", Bounds::new(5, 2), 3_181_549);
 }
 
 #[test]
-#[ignore = "a minute or more"]
+#[ignore = "a minute or more; ./run deep runs it"]
 fn three_rows_and_every_output_a_step() {
     let bounds = Bounds {
         grain: Grain::Fine,

@@ -305,7 +305,7 @@ proptest! {
 
 /// Not a test but a measurement: `cargo test --release --test machinery -- --ignored --nocapture speed`.
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement: cargo test -p pehra-models --test machinery -- --ignored --nocapture"]
 fn speed() {
     for keep in [Keep::States, Keep::Edges] {
         let model = TwoPhase::new(8);

@@ -15,4 +15,4 @@ mod store_thread;
 pub use clock::BootClock;
 pub use ports::{Shell, Store, StoreError};
 pub use recorder::{BadRecording, Digest, FILE_MAX_BYTES, Recorder, Recording, Replayed, Seen};
-pub use run::{End, Health, Mail, Mailbox, Options, mailbox, run};
+pub use run::{End, Mail, Mailbox, Options, mailbox, run};

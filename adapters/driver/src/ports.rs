@@ -75,7 +75,7 @@ pub trait Shell<P: Protocol>: Send {
     fn look(&mut self, _state: &P) {}
     /// The store failed; the node is dropped and will recover.
     fn store_failed(&mut self, _error: &StoreError) {}
-    /// A life of the node begins with this; for a flight recorder. The first of the four recording calls.
+    /// A life of the node begins with this. The first of the calls for a flight recorder, which do nothing unless there is one.
     fn record_recovered(&mut self, _config: &P::Config, _gate: GateBound, _recovered: &Recovered<P::Durable>) {}
     /// Whether inputs and outputs are recorded; digests are made only then.
     fn is_recording(&self) -> bool {

@@ -84,15 +84,6 @@ pub enum End {
     Fault(Broken),
 }
 
-/// Whether the node is in its stride, for readiness checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// The store is being opened.
-    Opening,
-    /// It runs.
-    Running,
-}
-
 /// Runs a node until `stop` becomes true. `open` opens the store, again after each storage error.
 pub async fn run<P, S, H>(
     config: &P::Config,

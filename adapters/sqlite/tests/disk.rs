@@ -69,7 +69,7 @@ fn an_edge_takes_nothing_on_a_full_disk_and_resumes_alone() {
 }
 
 #[test]
-#[ignore = "a child of the other tests"]
+#[ignore = "no test of its own: the tests beside it start it as a child process"]
 fn child() {
     let path = PathBuf::from(told(DATABASE));
     match told(ROLE).as_str() {

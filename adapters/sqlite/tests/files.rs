@@ -104,7 +104,7 @@ fn a_second_edge_on_one_database_is_refused() {
 }
 
 #[test]
-#[ignore = "a child of the other tests"]
+#[ignore = "no test of its own: the tests beside it start it as a child process"]
 fn child() {
     let error = EdgeStore::open_with_reserve(&PathBuf::from(told(DATABASE)), 4096).map(drop);
     println!("answer: {}", error.expect_err("this user may not write"));

@@ -47,7 +47,7 @@ fn commit_on<P: Protocol>(store: &mut impl Store<P>, life: &[Vec<P::Record>], fr
 }
 
 #[test]
-#[ignore = "a child of the other tests"]
+#[ignore = "no test of its own: the tests beside it start it as a child process"]
 fn child() {
     let path = std::path::PathBuf::from(told(DATABASE));
     let from = told(FROM).parse().expect("a number");

@@ -62,7 +62,7 @@ fn resident_kib() -> u64 {
 
 /// What an edge does at its start and for a while after it: loads, fetches batches, appends.
 #[test]
-#[ignore = "a child of the other tests"]
+#[ignore = "no test of its own: the tests beside it start it as a child process"]
 fn child() {
     let path = PathBuf::from(told(DATABASE));
     let started = Instant::now();

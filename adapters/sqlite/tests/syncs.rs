@@ -29,7 +29,7 @@ fn report(at: usize) {
 }
 
 #[test]
-#[ignore = "a child of the other tests"]
+#[ignore = "no test of its own: the tests beside it start it as a child process"]
 fn child() {
     let path = PathBuf::from(told(DATABASE));
     match told(ROLE).as_str() {
