@@ -90,7 +90,7 @@ pub fn refuse_weak_settings(url: &str, durability: Durability) -> Result<(), Sto
         return Ok(());
     };
     match weakness(&mut connection) {
-        Ok(Some(_)) => require_durability(&mut connection, url, durability),
+        Ok(Some(_)) => require_durability(&mut connection, &without_password(url), durability),
         Ok(None) | Err(_) => Ok(()),
     }
 }
