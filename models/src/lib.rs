@@ -13,10 +13,12 @@
 //! * [`mod@explore`] - the exact breadth-first explorer under all of them.
 //! * [`engines`] - the same model in Stateright, and its browser.
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
+//! * [`election`] - voters that elect a leader.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
 pub mod delivery;
+pub mod election;
 pub mod engines;
 pub mod explore;
 mod explored;

@@ -50,6 +50,11 @@ impl Net {
         }
     }
 
+    /// The message has arrived, and will not come again.
+    pub fn take(&mut self, packed: u32) {
+        self.0.retain(|other| *other != packed);
+    }
+
     /// Whether a message that `counts` is under way and must arrive.
     pub fn owes(&self, counts: impl Fn(u32) -> bool) -> bool {
         self.0.iter().any(|packed| packed & STALE == 0 && counts(*packed))

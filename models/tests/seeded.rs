@@ -10,9 +10,10 @@
 #![cfg(seeded_bugs)]
 
 use pehra_core::delivery::bugs::Bug;
-use pehra_core::{pipeline, window};
+use pehra_core::{election, pipeline, window};
 use pehra_models::delivery::queries::{everything_arrives, the_window_opens};
 use pehra_models::delivery::{Bounds, Grain, World};
+use pehra_models::election as election_model;
 use pehra_models::link::{self, Link};
 use pehra_models::{Catch, Hunt, results};
 
@@ -166,12 +167,132 @@ fn hunt_in_the_windows(bug: window::bugs::Bug) -> Catch {
     catch
 }
 
+/// What a bug of election stands for, and the smallest world in which it can show.
+fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_model::Bounds) {
+    use election::bugs::Bug;
+    use election_model::{Bounds, Shape};
+    let small = Bounds::new(3, 1);
+    let two = Bounds::new(3, 2);
+    let asking = Bounds {
+        pre_vote: true,
+        ..Bounds::new(3, 1)
+    };
+    let calm = |calms: Vec<Shape>| Bounds {
+        headroom: 2,
+        calms,
+        ..Bounds {
+            pre_vote: true,
+            ..Bounds::new(3, 1)
+        }
+    };
+    let one_gone = || calm((0..3).map(Shape::Without).collect());
+    match bug {
+        Bug::E1VoteNotPersisted => ("a vote that is never written", small.crashes(1)),
+        Bug::E2VotedEarly => (
+            "a vote that leaves before it is durable",
+            Bounds {
+                split: true,
+                ..small.crashes(1)
+            },
+        ),
+        Bug::E3VoteForgottenAtStart => ("a vote that a restart forgets", small.crashes(1)),
+        Bug::E4TwoWrites => (
+            "term and vote in two writes",
+            Bounds {
+                split: true,
+                ..small.crashes(1)
+            },
+        ),
+        Bug::E5OwnVoteEarly => (
+            "a candidate that counts its own vote before it is durable",
+            two.crashes(1),
+        ),
+        Bug::E5LeadsUndurable => ("a candidate that leads before its own term is durable", two.crashes(1)),
+        Bug::E6SecondVote => ("a second vote in one term", small),
+        Bug::E7GrantWithoutAdopting => ("a vote in a term that the voter does not enter", small),
+        Bug::E8OldVotesCount => ("votes of an older term that count", two),
+        Bug::E9VoteKeptInNewTerm => ("a vote that stays given in the next term", one_gone()),
+        Bug::E10HalfIsEnough => ("half of the voters taken for a majority", Bounds::new(4, 1)),
+        Bug::E11StaleIsAnswered => ("an answer to a candidate of the past", calm(vec![Shape::All])),
+        Bug::E12NackIsIgnored => ("a leader that does not hear that its term is over", one_gone()),
+        Bug::E13CandidateIgnoresLeader => ("a candidate that does not yield to the winner", calm(vec![Shape::All])),
+        Bug::E14SilenceIsAbsence => ("a majority of those who answer", small),
+        Bug::E15ObserverVotes => (
+            "an observer whose vote counts",
+            Bounds {
+                observers: 1,
+                ..Bounds::new(2, 1)
+            },
+        ),
+        Bug::E16PreVoteChanges => ("a pre-vote that raises terms", asking),
+        Bug::E19ResignDoesNotFree => ("a resignation that frees nobody", Bounds { resigns: 1, ..small }),
+        Bug::E20PreCandidateGivesUp => ("a member that asks once and never again", one_gone()),
+        Bug::E21LostIsFresh => (
+            "a member that comes back with an empty disk and votes",
+            Bounds { wipes: 1, ..small },
+        ),
+        Bug::E22TimerNotRearmed => ("a voter that waits for ever for whom it voted", one_gone()),
+        Bug::OldAnswersCount => (
+            "an answer to an older question",
+            Bounds {
+                questions: 1,
+                check_quorum: true,
+                ..two
+            },
+        ),
+        Bug::AnsweredWithoutMajority => ("a deposed leader that still says me", Bounds { questions: 1, ..two }),
+        Bug::PreCandidateRemembersLeader => ("a member that asks and refuses all who ask", one_gone()),
+        Bug::PreVoteNeedsEqualTerms => ("pre-votes judged by equal terms", one_gone()),
+        Bug::CandidateKeepsRaising => (
+            "a candidate whose term climbs while it is cut off",
+            Bounds { terms: 2, ..asking },
+        ),
+        Bug::PreVoteIgnoresLeader => (
+            "a pre-vote that unseats a healthy leader",
+            Bounds { terms: 2, ..asking },
+        ),
+        _ => ("its model is to come", small),
+    }
+}
+
+const E11: &str = "The answer is a Nack with the answerer's durable term, which the candidate could have had for any \
+                   heartbeat or pre-vote of its own; it gives no vote, and the candidate follows the higher term.";
+const E12: &str = "A leader whose term is over also hears so from the heartbeats of the next leader, and loses its \
+                   majority's answers; a pre-candidate that learns no higher term is overtaken by those who know it. So \
+                   without a log the Nack only saves time.";
+
+const E13: &str = "A candidate that is not elected goes back to asking before it could stand again, in the same term, and \
+                   whoever asks does hear the leader of its term. So the bug only delays that by one candidacy.";
+
+fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
+    let (stands_for, bounds) = prey_in_the_election(bug);
+    let calms = !bounds.calms.is_empty();
+    let world = election_model::World::new(election_model::Bounds {
+        bug: Some(bug),
+        ..bounds
+    });
+    let mut hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    if calms {
+        hunt = hunt.settles(election_model::queries::a_leader_stays());
+    }
+    let mut catch = hunt.run().expect("the smallest world fits");
+    catch.stands_for = stands_for.into();
+    catch.equivalent = match bug {
+        election::bugs::Bug::E11StaleIsAnswered => Some(E11.into()),
+        election::bugs::Bug::E12NackIsIgnored => Some(E12.into()),
+        election::bugs::Bug::E13CandidateIgnoresLeader => Some(E13.into()),
+        _ => None,
+    };
+    catch
+}
+
 #[test]
 fn every_seeded_bug_is_caught() {
     let mut survivors = Vec::new();
     let mut catches: Vec<Catch> = Bug::ALL.map(hunt).into();
     catches.extend(pipeline::bugs::Bug::ALL.map(hunt_in_the_pipeline));
     catches.extend(window::bugs::Bug::ALL.map(hunt_in_the_windows));
+    catches.extend(election::bugs::Bug::HUNTED.map(hunt_in_the_election));
     for catch in &catches {
         println!("{}", catch.to_string().lines().next().unwrap_or_default());
         if catch.by.is_some() == catch.equivalent.is_some() {

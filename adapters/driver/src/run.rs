@@ -257,6 +257,8 @@ where
     }
 
     fn on_done(&mut self, done: Done<P>, shell: &mut impl Shell<P>) {
+        // The process may have stood still while it waited: that comes first, and what was due then.
+        self.fire_due(shell);
         match done {
             Done::Persisted(commits) => {
                 for _ in 0..commits {
@@ -277,6 +279,7 @@ where
     /// Takes a letter, and a few more while they are there: a round through the scheduler for each would cost more than
     /// the step.
     fn on_mail(&mut self, first: Mail<P>, mail: &mut mpsc::Receiver<Mail<P>>, shell: &mut impl Shell<P>) {
+        self.fire_due(shell);
         let mut letter = first;
         for left in (0..64).rev() {
             let input = match letter {

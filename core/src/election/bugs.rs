@@ -57,8 +57,6 @@ pub enum Bug {
     E22TimerNotRearmed,
     /// The lease is counted from the answer.
     E23LeaseFromAnswer,
-    /// A restarted voter has no quarantine: its promise is forgotten.
-    NoQuarantine,
     /// Answers to older rounds count for the newest.
     OldAnswersCount,
     /// "Who leads?" is answered without asking a majority.
@@ -81,6 +79,50 @@ pub enum Bug {
     L2VoteIgnoresLog,
 }
 
+impl Bug {
+    /// All that the models hunt.
+    pub const HUNTED: [Self; 27] = [
+        Self::E1VoteNotPersisted,
+        Self::E2VotedEarly,
+        Self::E3VoteForgottenAtStart,
+        Self::E4TwoWrites,
+        Self::E5OwnVoteEarly,
+        Self::E5LeadsUndurable,
+        Self::E6SecondVote,
+        Self::E7GrantWithoutAdopting,
+        Self::E8OldVotesCount,
+        Self::E9VoteKeptInNewTerm,
+        Self::E10HalfIsEnough,
+        Self::E11StaleIsAnswered,
+        Self::E12NackIsIgnored,
+        Self::E13CandidateIgnoresLeader,
+        Self::E14SilenceIsAbsence,
+        Self::E15ObserverVotes,
+        Self::E16PreVoteChanges,
+        Self::E19ResignDoesNotFree,
+        Self::E20PreCandidateGivesUp,
+        Self::E21LostIsFresh,
+        Self::E22TimerNotRearmed,
+        Self::OldAnswersCount,
+        Self::AnsweredWithoutMajority,
+        Self::PreCandidateRemembersLeader,
+        Self::PreVoteNeedsEqualTerms,
+        Self::CandidateKeepsRaising,
+        Self::PreVoteIgnoresLeader,
+    ];
+
+    /// Those whose model is to come: the first three need a log, the others clocks and leases.
+    pub const WAITING: [Self; 7] = [
+        Self::E17LowTermUnanswered,
+        Self::E18PreVoteIgnoresLog,
+        Self::L2VoteIgnoresLog,
+        Self::E23LeaseFromAnswer,
+        Self::HandOverKeepsLease,
+        Self::TokenNeverAges,
+        Self::NobodyGivesWay,
+    ];
+}
+
 pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Recovered<HardState> {
     match (config.bug, recovered) {
         (Some(Bug::E3VoteForgottenAtStart), Recovered::Known(hard)) => {
@@ -92,8 +134,7 @@ pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Rec
 }
 
 pub(super) fn on_candidate_timeout(config: &Config, granted: NodeSet) -> bool {
-    config.has(Bug::CandidateKeepsRaising)
-        || (config.has(Bug::E14SilenceIsAbsence) && granted.contains(config.me))
+    config.has(Bug::CandidateKeepsRaising) || (config.has(Bug::E14SilenceIsAbsence) && granted.contains(config.me))
 }
 
 pub(super) fn asks_early(config: &Config) -> bool {

@@ -101,9 +101,10 @@ type Fx<'a, L> = &'a mut Effects<Election<L>>;
 
 impl<L: Position> Election<L> {
     const fn leading(&mut self) -> Option<&mut Leader> {
-        match &mut self.role {
-            Role::Leader(leader) => Some(leader),
-            _ => None,
+        if let Role::Leader(leader) = &mut self.role {
+            Some(leader)
+        } else {
+            None
         }
     }
 

@@ -207,9 +207,10 @@ impl<L: Position> Election<L> {
     /// The leadership, if it has one.
     #[must_use]
     pub const fn leadership(&self) -> Option<&Leader> {
-        match &self.role {
-            Role::Leader(leader) => Some(leader),
-            _ => None,
+        if let Role::Leader(leader) = &self.role {
+            Some(leader)
+        } else {
+            None
         }
     }
 
@@ -396,7 +397,9 @@ impl<L: Position> Election<L> {
             let better = self.ahead.is_some_and(|ahead| ahead.contains(from));
             if better && matches!(self.role, Role::PreCandidate { .. }) {
                 self.role = Role::Follower;
-                self.await_winner(config, fx);
+                // Not for long: the other may reach nobody else.
+                let step = config.timing.rank_step;
+                fx.arm(Timer::Election, Delay::spread(step, step.half()));
             }
         }
     }
@@ -498,7 +501,11 @@ impl<L: Position> Election<L> {
         let newer = newer && !super::bugs::grants_without_adopting(self, config, from, term, fx);
         if newer {
             if let Role::Leader(leader) = &self.role {
-                let why = if leader.hands_over_to(from) { Why::HandedOver } else { Why::HigherTerm };
+                let why = if leader.hands_over_to(from) {
+                    Why::HandedOver
+                } else {
+                    Why::HigherTerm
+                };
                 self.stop_leading(config, why, fx);
             }
             self.enter(term, fx);
@@ -564,10 +571,10 @@ impl<L: Position> Election<L> {
         }
         let _ = config;
         current
-            && match &self.role {
-                Role::Leader(leader) => leader.hands_over_to(from) && leader.round() == round,
-                _ => matches!(self.loyalty, Loyalty::To(_)) && self.heard_round <= round,
-            }
+            && self.leadership().map_or_else(
+                || matches!(self.loyalty, Loyalty::To(_)) && self.heard_round <= round,
+                |leader| leader.hands_over_to(from) && leader.round() == round,
+            )
     }
 
     fn on_voted(&mut self, config: &Config, from: NodeId, term: Term, fx: Fx<'_, L>) {
@@ -709,20 +716,14 @@ impl<L: Position> Election<L> {
     }
 
     fn on_link(&mut self, config: &Config, peer: NodeId, up: bool, fx: Fx<'_, L>) {
-        match &self.role {
-            Role::Leader(leader) if up => fx.notice(
-                peer,
-                Notice::Heartbeat {
-                    term: self.term,
-                    round: leader.round(),
-                },
-            ),
-            // A lease rests on the promise to wait for T, whatever seems to have happened to the leader.
-            _ if !up && !config.lease && self.loyalty == Loyalty::To(peer) => {
-                let gone = self.let_go_of_leader(fx);
-                self.await_rank(config, gone, fx);
+        if let Some(round) = self.leadership().map(Leader::round) {
+            if up {
+                fx.notice(peer, Notice::Heartbeat { term: self.term, round });
             }
-            _ => {}
+        } else if !up && !config.lease && self.loyalty == Loyalty::To(peer) {
+            // A lease rests on the promise to wait for T, whatever seems to have happened to the leader.
+            let gone = self.let_go_of_leader(fx);
+            self.await_rank(config, gone, fx);
         }
     }
 

@@ -1,0 +1,535 @@
+//! Voters and network as one Stateright model.
+
+use std::sync::Arc;
+
+use pehra_core::election::{
+    Claim, Command, Config, Event, HardImage, Loyalty, Message, Notice, Report, Role, Timer, Why,
+};
+use pehra_core::members::{NodeSet, Order};
+use pehra_core::protocol::Input;
+use pehra_core::types::{NodeId, RequestId, Term};
+use stateright::{Model, Property};
+
+use super::bounds::{Bounds, MEMBERS, Shape};
+use super::messages::{ALL, Letter, term_of};
+use super::properties::{self, broken};
+use super::state::{Action, Ghosts, Member, State, TERMS};
+use super::words;
+use crate::net::Net;
+use crate::shared::{Memo, Pool, Shared};
+use crate::site::{Nonces, Said, Site};
+
+/// A cluster.
+#[derive(Clone)]
+pub struct World {
+    bounds: Bounds,
+    configs: Vec<Config>,
+    parts: Arc<Parts>,
+}
+
+#[derive(Default)]
+struct Parts {
+    members: Pool<Member>,
+    nets: Pool<Net>,
+    steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
+}
+
+/// What is done to one member.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum What {
+    Hear(u32),
+    Durable,
+    Reported,
+    Fire(Timer),
+    Crash,
+    Wipe,
+    Command(RequestId, Command),
+    Hint,
+}
+
+/// What a step makes of a member.
+struct Outcome {
+    member: Shared<Member>,
+    sent: Vec<Letter>,
+    /// What the step alone shows to be broken.
+    broken: u16,
+    confirmed: Option<Term>,
+    handed_over: bool,
+}
+
+/// Orders of successors: every term begins with another one.
+struct Orders {
+    voters: u16,
+    drawn: bool,
+}
+
+impl Nonces for Orders {
+    fn draw(&mut self) -> Option<u64> {
+        None
+    }
+
+    fn order(&mut self, term: Term) -> Option<Order> {
+        let first = u16::try_from(term.0).expect("few terms");
+        let place = |step| NodeId((first + step) % self.voters);
+        self.drawn.then(|| Order::new((0..self.voters).map(place)))
+    }
+}
+
+impl World {
+    /// The world of these bounds.
+    ///
+    /// # Panics
+    /// If it has more members or terms than a state can hold.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        let members = bounds.members();
+        assert!(usize::from(members) <= MEMBERS && usize::from(bounds.terms + bounds.headroom) <= TERMS);
+        Self {
+            configs: (0..members).map(|me| bounds.config(me)).collect(),
+            bounds,
+            parts: Arc::default(),
+        }
+    }
+
+    /// Its bounds.
+    #[must_use]
+    pub const fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// What a member is told.
+    #[must_use]
+    pub fn config(&self, member: u8) -> &Config {
+        &self.configs[usize::from(member)]
+    }
+
+    const fn orders(&self) -> Orders {
+        Orders {
+            voters: self.bounds.voters,
+            drawn: self.bounds.ranks,
+        }
+    }
+
+    fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
+        let compute = |_: &_| self.compute(index, member, what);
+        self.parts.steps.answer((index, member, what), compute).as_ref()
+    }
+
+    fn compute(&self, index: u8, before: Shared<Member>, what: What) -> Option<Outcome> {
+        let config = self.config(index);
+        let orders = &mut self.orders();
+        let mut site = Member::clone(&before);
+        let mut said = Vec::new();
+        let taken = match what {
+            What::Hear(word) => {
+                let Letter { from, message, .. } = Letter::unpack(word);
+                let from = NodeId(from.into());
+                site.feed(config, Input::Received { from, message }, orders, &mut said)
+            }
+            What::Durable => site.make_durable(),
+            What::Reported => site.report(config, orders, &mut said),
+            What::Fire(timer) => site.feed(config, Input::Fired(timer), orders, &mut said),
+            What::Crash => {
+                site.crash(config, orders, &mut said);
+                true
+            }
+            What::Wipe => {
+                let image = HardImage { hard: None, lost: true };
+                site = Site::start(config, image, orders, &mut said);
+                true
+            }
+            What::Command(request, command) => site.feed(config, Input::Commanded(request, command), orders, &mut said),
+            What::Hint => {
+                let Loyalty::To(peer) = site.node.state().loyalty() else {
+                    return None;
+                };
+                site.feed(config, Input::Link { peer, up: false }, orders, &mut said)
+            }
+        };
+        while !self.bounds.split && site.report(config, orders, &mut said) {}
+        taken.then(|| self.outcome(index, &before, what, site, said))
+    }
+
+    fn outcome(
+        &self,
+        index: u8,
+        before: &Member,
+        what: What,
+        site: Member,
+        said: Vec<Said<pehra_core::election::Election<()>>>,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            broken: broken::of_step(before, &site, matches!(what, What::Wipe)),
+            member: self.parts.members.share(site),
+            sent: Vec::new(),
+            confirmed: None,
+            handed_over: false,
+        };
+        let site = &outcome.member;
+        let mut flags = 0;
+        if let What::Hear(word) = what {
+            flags |= broken::of_hearing(before, site, &Letter::unpack(word));
+        }
+        if let What::Fire(Timer::Election) = what
+            && self.bounds.pre_vote
+            && site.node.state().term() > before.node.state().term()
+        {
+            flags |= broken::STOOD_UNASKED;
+        }
+        let mut sent = Vec::new();
+        for one in said {
+            let (to, message): (NodeId, Message<()>) = match one {
+                Said::Notice(to, notice) => {
+                    let would = matches!(notice, Notice::PreVoted { .. });
+                    if would && matches!(before.node.state().loyalty(), Loyalty::To(_)) {
+                        flags |= broken::PRE_VOTED_AGAINST_LEADER;
+                    }
+                    (to, notice.into())
+                }
+                Said::Claim(to, claim) => {
+                    flags |= broken::of_claim(site, to, &claim);
+                    (to, claim.into())
+                }
+                Said::Event(Event::Confirmed { term, .. }) => {
+                    outcome.confirmed = Some(term);
+                    continue;
+                }
+                Said::Report(Report::StoppedLeading {
+                    why: Why::HandedOver, ..
+                }) => {
+                    outcome.handed_over = true;
+                    continue;
+                }
+                Said::Event(_) | Said::Report(_) => continue,
+            };
+            let to = u8::try_from(to.0).expect("few members");
+            sent.push(Letter {
+                from: index,
+                to,
+                message,
+            });
+        }
+        outcome.broken |= flags;
+        outcome.sent = sent;
+        outcome
+    }
+
+    /// What is said to everybody alike is one message, where it does not matter how often it arrives.
+    fn address(&self, letter: Letter) -> Letter {
+        let same_for_all = matches!(
+            letter.message,
+            Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. } | Notice::Resign { .. })
+                | Message::Claim(Claim::Vote { .. })
+        );
+        if same_for_all && self.bounds.calms.is_empty() {
+            Letter { to: ALL, ..letter }
+        } else {
+            letter
+        }
+    }
+
+    fn receivers(&self, letter: &Letter) -> std::ops::Range<u8> {
+        if letter.to == ALL {
+            0..self.bounds.members()
+        } else {
+            letter.to..letter.to + 1
+        }
+    }
+
+    /// All that could happen now, before asking whether it would change anything.
+    fn candidates(&self, state: &State, actions: &mut Vec<Action>) {
+        let bounds = &self.bounds;
+        for word in state.net.iter() {
+            let letter = Letter::unpack(word);
+            for to in self.receivers(&letter) {
+                let carried = state.calm.is_none_or(|shape| shape.carries(letter.from, to));
+                if to != letter.from && carried {
+                    actions.push(Action::Deliver(word, to));
+                }
+            }
+        }
+        let quiet = state.calm.is_none_or(|shape| self.is_quiet(state, shape));
+        for member in 0..bounds.members() {
+            if state.calm == Some(Shape::Without(member)) {
+                continue;
+            }
+            let site = &state.members[usize::from(member)];
+            if !site.disk.is_empty() {
+                actions.push(Action::Durable(member));
+            }
+            if site.unreported > 0 {
+                actions.push(Action::Reported(member));
+            }
+            for timer in &site.timers {
+                if quiet && self.may_fire(state, member, *timer) {
+                    actions.push(Action::Fire(member, *timer));
+                }
+            }
+            if state.calm.is_some() {
+                continue;
+            }
+            let [crashes, wipes, transfers, hints, questions, resigns, _] = state.left;
+            let leads = state.leads(member);
+            for (possible, action) in [
+                (crashes > 0, Action::Crash(member)),
+                (wipes > 0, Action::Wipe(member)),
+                (transfers > 0 && leads && bounds.ranks, Action::Transfer(member, None)),
+                (
+                    hints > 0 && matches!(site.node.state().loyalty(), Loyalty::To(_)),
+                    Action::Hint(member),
+                ),
+                (questions > 0 && leads, Action::Ask(member)),
+                (resigns > 0 && leads, Action::Resign(member)),
+            ] {
+                if possible {
+                    actions.push(action);
+                }
+            }
+            if transfers > 0 && leads {
+                let others = (0..u8::try_from(bounds.voters).expect("few")).filter(|other| *other != member);
+                actions.extend(others.map(|to| Action::Transfer(member, Some(to))));
+            }
+        }
+        if state.calm.is_none() {
+            actions.extend(bounds.calms.iter().copied().map(Action::Calm));
+        }
+    }
+
+    /// Before the calm a timer may go off whenever it is armed; then waits are longer than messages and disks take.
+    fn may_fire(&self, state: &State, member: u8, timer: Timer) -> bool {
+        let bounds = &self.bounds;
+        match (timer, state.calm) {
+            (Timer::Write, _) => state.calm.is_none() && state.left[6] > 0,
+            (Timer::Lease(_) | Timer::Tenure, _) => false,
+            (Timer::Peer(_), None) => bounds.check_quorum,
+            (Timer::Peer(NodeId(peer)), Some(shape)) => !shape.links(member, u8::try_from(peer).expect("few members")),
+            // Whoever follows a leader that goes on speaking to it hears it in time.
+            (Timer::Election, Some(shape)) => match state.members[usize::from(member)].node.state().loyalty() {
+                Loyalty::To(NodeId(leader)) => {
+                    let leader = u8::try_from(leader).expect("few members");
+                    !(state.leads(leader) && shape.links(member, leader))
+                }
+                Loyalty::Free | Loyalty::Unknown => true,
+            },
+            (Timer::Election | Timer::Heartbeat | Timer::HandOver, _) => true,
+        }
+    }
+
+    /// Nothing is owed: no disk works, and no answer is under way that could arrive.
+    fn is_quiet(&self, state: &State, shape: Shape) -> bool {
+        let disks = (0..self.bounds.members()).filter(|member| shape != Shape::Without(*member));
+        let mut disks = disks.map(|member| &state.members[usize::from(member)]);
+        let carried = |word| {
+            let letter = Letter::unpack(word);
+            shape.carries(letter.from, letter.to)
+        };
+        disks.all(|site| site.disk.is_empty() && site.unreported == 0) && !state.net.owes(carried)
+    }
+
+    fn apply(&self, before: &State, action: Action) -> Option<State> {
+        let mut state = before.clone();
+        let mut net = Net::clone(&before.net);
+        let spend = |left: &mut u8| *left -= 1;
+        let request = RequestId((self.bounds.questions - before.left[4]).into());
+        let (member, what) = match action {
+            Action::Deliver(word, to) => {
+                if state.calm.is_some() {
+                    net.take(word);
+                }
+                (to, What::Hear(word))
+            }
+            Action::Durable(member) => (member, What::Durable),
+            Action::Reported(member) => (member, What::Reported),
+            Action::Fire(member, timer) => {
+                if timer == Timer::Write {
+                    spend(&mut state.left[6]);
+                }
+                (member, What::Fire(timer))
+            }
+            Action::Crash(member) => {
+                spend(&mut state.left[0]);
+                (member, What::Crash)
+            }
+            Action::Wipe(member) => {
+                spend(&mut state.left[1]);
+                (member, What::Wipe)
+            }
+            Action::Transfer(member, to) => {
+                spend(&mut state.left[2]);
+                let to = to.map(|to| NodeId(to.into()));
+                (member, What::Command(request, Command::Transfer(to)))
+            }
+            Action::Hint(member) => {
+                spend(&mut state.left[3]);
+                (member, What::Hint)
+            }
+            Action::Ask(member) => {
+                spend(&mut state.left[4]);
+                state.ghosts.floor = state.ghosts.highest();
+                (member, What::Command(request, Command::Confirm))
+            }
+            Action::Resign(member) => {
+                spend(&mut state.left[5]);
+                (member, What::Command(request, Command::Resign))
+            }
+            Action::Calm(shape) => {
+                // What is under way is lost, and nothing is repeated from here on. That hides no behaviour: before the
+                // calm messages come late and again as they like, so whatever a last straggler may do, it has done in a
+                // run that calms down later.
+                state.calm = Some(shape);
+                state.net = self.parts.nets.share(Net::default());
+                return Some(state);
+            }
+        };
+        let outcome = self.step(member, before.members[usize::from(member)], what)?;
+        let at_most = self.bounds.terms + if state.calm.is_some() { self.bounds.headroom } else { 0 };
+        let entered = outcome.member.node.state();
+        let asks = u64::from(matches!(entered.role(), Role::PreCandidate { .. }));
+        if entered.term().0 + asks > at_most.into() {
+            return None;
+        }
+        state.members[usize::from(member)] = outcome.member;
+        let first = state.members[0];
+        state.members[usize::from(self.bounds.members())..].fill(first);
+        for letter in &outcome.sent {
+            let reaches = |shape: Shape| shape.carries(letter.from, letter.to);
+            if state.calm.is_none_or(reaches) {
+                net.send(self.address(*letter).pack());
+            }
+        }
+        self.drop_dead(&state, &mut net);
+        state.net = self.parts.nets.share(net);
+        self.remember(before, member, outcome, &mut state);
+        Some(state)
+    }
+
+    /// Drops what can change nothing any more, whoever hears it, also after a crash: the receivers' disks are past it.
+    fn drop_dead(&self, state: &State, net: &mut Net) {
+        let listens = self.bounds.check_quorum || !self.bounds.calms.is_empty();
+        net.retain(|word| {
+            let letter = Letter::unpack(word);
+            let term = term_of(&letter.message);
+            let durable = |to: u8| {
+                let hard = state.members[usize::from(to)].image.hard;
+                hard.map_or(Term::ZERO, |hard| hard.term)
+            };
+            let mut receivers = self.receivers(&letter).filter(|to| *to != letter.from);
+            receivers.any(|to| match letter.message {
+                // These are answered by a Nack, however old.
+                Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. }) => true,
+                Message::Notice(Notice::PreVoted { .. })
+                | Message::Claim(Claim::Nack { .. } | Claim::Behind { .. }) => durable(to) < term,
+                // Nobody has opened the first round: its answers only show that their sender is there.
+                Message::Claim(Claim::Ack { round, .. }) => (listens || round > 0) && durable(to) <= term,
+                Message::Notice(Notice::Resign { .. })
+                | Message::Claim(Claim::Vote { .. } | Claim::Voted { .. } | Claim::Transfer { .. }) => {
+                    durable(to) <= term
+                }
+            })
+        });
+    }
+
+    /// Writes down what the properties need to know.
+    fn remember(&self, before: &State, member: u8, outcome: &Outcome, state: &mut State) {
+        let (led, leads) = (before.leads(member), state.leads(member));
+        let term = state.term(member);
+        let backed = self.is_backed(state, member);
+        let ghosts = &mut state.ghosts;
+        ghosts.broken |= outcome.broken;
+        ghosts.handed_over |= outcome.handed_over;
+        if let Some(confirmed) = outcome.confirmed {
+            ghosts.answered = true;
+            if confirmed.0 < ghosts.floor.into() {
+                ghosts.broken |= broken::CONFIRMED_WRONGLY;
+            }
+        }
+        if leads && !(led && before.term(member) == term) {
+            let place = usize::try_from(term).expect("few terms") - 1;
+            if ghosts.won[place] != 0 {
+                ghosts.broken |= broken::TWO_LEADERSHIPS;
+            }
+            if !backed {
+                ghosts.broken |= broken::UNBACKED;
+            }
+            ghosts.late_win |= ghosts.won[place + 1..].iter().any(|winner| *winner != 0);
+            ghosts.won[place] = member + 1;
+        }
+    }
+
+    /// Whether a majority of the voters has its vote for this member on disk, or has gone on to a higher term since.
+    fn is_backed(&self, state: &State, member: u8) -> bool {
+        let term = state.term(member);
+        let voters = NodeSet::first(self.bounds.voters);
+        let behind = |voter: &NodeId| {
+            let hard = state.members[usize::from(voter.0)].image.hard;
+            let lost = state.members[usize::from(voter.0)].image.lost;
+            let votes = hard.is_some_and(|hard| {
+                hard.term.0 > term || (hard.term.0 == term && hard.vote == Some(NodeId(member.into())))
+            });
+            lost || votes
+        };
+        voters.iter().filter(behind).collect::<NodeSet>().is_majority_of(voters)
+    }
+
+    fn start(&self) -> State {
+        let start = |member: &Config| {
+            let mut said = Vec::new();
+            self.parts
+                .members
+                .share(Site::start(member, HardImage::default(), &mut self.orders(), &mut said))
+        };
+        let mut members = [start(&self.configs[0]); MEMBERS];
+        for (place, config) in members.iter_mut().zip(&self.configs) {
+            *place = start(config);
+        }
+        let bounds = &self.bounds;
+        State {
+            members,
+            net: self.parts.nets.share(Net::default()),
+            left: [
+                bounds.crashes,
+                bounds.wipes,
+                bounds.transfers,
+                bounds.hints,
+                bounds.questions,
+                bounds.resigns,
+                bounds.late_writes,
+            ],
+            calm: None,
+            ghosts: Ghosts::default(),
+        }
+    }
+}
+
+impl Ghosts {
+    /// The highest term that anybody has won.
+    fn highest(&self) -> u8 {
+        let highest = self.won.iter().rposition(|winner| *winner != 0);
+        highest.map_or(0, |place| u8::try_from(place + 1).expect("few terms"))
+    }
+}
+
+impl Model for World {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.start()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        self.candidates(state, actions);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.apply(state, action).filter(|next| next != state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        properties::all(self)
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        words::action(action)
+    }
+}
