@@ -12,6 +12,7 @@
 //! | [`delivery`] | rows from an edge to the cloud, each applied exactly once |
 //! | [`window`] | readings to tumbling windows, by event time |
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
+//! | [`identity`] | who may talk: the greeting between members, and the rules by which it is refused |
 //! | [`wire`] | messages and durable records as bytes |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@
 extern crate alloc;
 
 pub mod delivery;
+pub mod identity;
 pub mod node;
 pub mod pipeline;
 pub mod protocol;
