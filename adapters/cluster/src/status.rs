@@ -67,6 +67,8 @@ pub struct Status {
     pub leader: Option<u16>,
     /// Whether it shall not lead.
     pub draining: bool,
+    /// What a person has to see to, in words.
+    pub trouble: Option<String>,
     /// The times that the cluster runs by: heartbeat and election timeout, in milliseconds.
     pub heartbeat_ms: u32,
     /// See `heartbeat_ms`.

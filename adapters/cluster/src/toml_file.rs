@@ -15,7 +15,7 @@ use crate::problem::{Problem, one_of};
 /// The longest span of time that can be written: a day.
 const TIME_MS_MAX: i64 = 86_400_000;
 /// The longest name: it travels in every greeting.
-const NAME_BYTES_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 32;
 
 /// Reads the text.
 pub(crate) fn draft(text: &str) -> Draft {

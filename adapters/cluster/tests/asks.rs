@@ -232,13 +232,14 @@ proptest! {
         (number, pid, node, incarnation, up_ms, term) in any::<(u32, u32, u16, u64, u64, u64)>(),
         role in role(),
         (leader, draining, heartbeat_ms, election_ms) in any::<(Option<u16>, bool, u32, u32)>(),
+        trouble in prop::option::of(".{0,20}"),
         (pending, oldest_ms, commits, longest_ms) in any::<(u32, u64, u64, u64)>(),
         peers in prop::collection::vec(peer(), 0..6),
         links in any::<u64>(),
         refusals in prop::collection::btree_map("[a-z-]{1,12}", any::<u64>(), 0..6),
     ) {
         let status = Status {
-            version, cluster, number, node, pid, incarnation, store, up_ms, role, term, leader, draining, heartbeat_ms,
+            version, cluster, number, node, pid, incarnation, store, up_ms, role, term, leader, draining, trouble, heartbeat_ms,
             election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, peers, links, refusals,
         };
         let name = serde_json::to_value(role).expect("JSON");
