@@ -1,6 +1,7 @@
 //! The operator's tool.
 
 mod aside;
+mod cluster;
 mod demo;
 mod explore;
 mod prepare;
@@ -21,6 +22,8 @@ use clap::{Parser, Subcommand};
 ///   pehra set-aside --database edge.db     what the edge could not count, and why
 ///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore delivery                 the checked model, in a browser
+///   pehra boot examples/cluster.toml       five voters on this machine, in a table
+///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Args {
@@ -42,6 +45,16 @@ enum Command {
     Replay(replay::Args),
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
+    /// Start the local nodes of a cluster of voters, watch them, stop them on Ctrl-C
+    Boot(cluster::BootArgs),
+    /// Show every node of a cluster: role, term, leader, last heard, durable lag
+    Status(cluster::StatusArgs),
+    /// Say who leads a cluster, with which fencing number
+    Leader(cluster::LeaderArgs),
+    /// Hand the leadership of a cluster over
+    Transfer(cluster::TransferArgs),
+    /// Keep a node of a cluster from leading
+    Drain(cluster::DrainArgs),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +65,11 @@ fn main() -> ExitCode {
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::SetAside(args) => aside::run(&args),
+        Command::Boot(args) => cluster::boot(&args),
+        Command::Status(args) => cluster::status(&args),
+        Command::Leader(args) => cluster::leader(&args),
+        Command::Transfer(args) => cluster::transfer(&args),
+        Command::Drain(args) => cluster::drain(&args),
     };
     match outcome {
         Ok(code) => code,
