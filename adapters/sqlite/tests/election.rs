@@ -131,17 +131,18 @@ fn a_torn_log_is_cut_back_to_its_last_whole_commit() {
 
 #[test]
 fn whatever_makes_it_forget_is_found_out_and_it_keeps_its_identity() {
-    let spoil: [(&str, fn(&tempfile::TempDir)); 6] = [
+    type Spoil = fn(&tempfile::TempDir);
+    let spoil: [(&str, Spoil); 6] = [
         ("is gone", |folder| {
             for name in ["election.db", "election.db-wal", "election.db-shm"] {
                 fs::remove_file(at(folder, name)).expect("it was there");
             }
         }),
         ("log is gone", |folder| {
-            fs::remove_file(at(folder, "election.db-wal")).expect("it was there")
+            fs::remove_file(at(folder, "election.db-wal")).expect("it was there");
         }),
         ("log is gone", |folder| {
-            fs::write(at(folder, "election.db-wal"), []).expect("an empty log")
+            fs::write(at(folder, "election.db-wal"), []).expect("an empty log");
         }),
         ("is damaged", |folder| {
             let bytes = vec![0x5a; 20_000];

@@ -31,9 +31,9 @@ struct Args {
     command: Command,
 }
 
+// A comment on a variant would hide the examples that its arguments are documented with.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything in one terminal: Kafka, edge, cloud, page
     Demo(demo::Args),
     /// Stream household readings to Kafka
     Simulate(simulate::Args),
@@ -45,15 +45,10 @@ enum Command {
     Replay(replay::Args),
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
-    /// Start the local nodes of a cluster of voters, watch them, stop them on Ctrl-C
     Boot(cluster::BootArgs),
-    /// Show every node of a cluster: role, term, leader, last heard, durable lag
     Status(cluster::StatusArgs),
-    /// Say who leads a cluster, with which fencing number
     Leader(cluster::LeaderArgs),
-    /// Hand the leadership of a cluster over
     Transfer(cluster::TransferArgs),
-    /// Keep a node of a cluster from leading
     Drain(cluster::DrainArgs),
 }
 

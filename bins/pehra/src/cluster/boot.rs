@@ -17,7 +17,7 @@ use super::table::{View, render};
 /// How often the nodes are asked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Start all local nodes of a cluster, watch them in a table, stop them on Ctrl-C.
+/// Start all local nodes of a cluster, watch them in a table, stop them on Ctrl-C
 ///
 /// A node that dies stays down unless --restart is given; start it by hand in another terminal and it joins the table. A
 /// node that runs already is watched and left alone. Each node's log is node<ID>.log in the cluster's data folder.
@@ -232,7 +232,7 @@ impl Screen {
             return;
         }
         self.wipe();
-        print!("{table}Ctrl-C stops the nodes that were started here\n");
+        println!("{table}Ctrl-C stops the nodes that were started here");
         let _ = std::io::stdout().flush();
         self.drawn = table.lines().count() + 1;
     }

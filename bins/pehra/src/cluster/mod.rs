@@ -18,7 +18,7 @@ pub use boot::{Args as BootArgs, run as boot};
 use asking::Asking;
 use table::View;
 
-/// Show every node: role, term, leader, last heard, durable lag.
+/// Show every node: role, term, leader, last heard, durable lag
 ///
 /// Examples:
 ///   pehra status --config examples/cluster.toml
@@ -30,7 +30,7 @@ pub struct StatusArgs {
     from: From,
 }
 
-/// Say who leads, with which fencing number: confirmed by a majority, or not at all.
+/// Say who leads, with which fencing number: confirmed by a majority, or not at all
 ///
 /// Ends with code 1 if nobody is known to lead.
 ///
@@ -44,7 +44,7 @@ pub struct LeaderArgs {
     from: From,
 }
 
-/// Hand the leadership over, to a node or to the fittest.
+/// Hand the leadership over, to a node or to the fittest
 ///
 /// Examples:
 ///   pehra transfer --config examples/cluster.toml
@@ -59,7 +59,7 @@ pub struct TransferArgs {
     to: Option<u16>,
 }
 
-/// Keep a node from leading, before it is stopped for maintenance. It hands over if it leads.
+/// Keep a node from leading, before it is stopped for maintenance. It hands over if it leads
 ///
 /// It lasts until `--off`, or until the node is restarted.
 ///
@@ -112,8 +112,7 @@ pub fn status(args: &StatusArgs) -> Result<ExitCode, String> {
         let (views, leader) = tokio::join!(asking.views(), asking.leader());
         let text = format!("{}\n{}", table::render(&cluster, &views), leader_line(&leader));
         let nodes: Vec<_> = views.iter().map(View::json).collect();
-        let whole =
-            json!({ "cluster": cluster.name, "number": cluster.number, "leader": leader.clone().ok(), "nodes": nodes });
+        let whole = json!({ "cluster": cluster.name, "number": cluster.number, "leader": leader.ok(), "nodes": nodes });
         args.from.say(&whole, text.trim_end());
         if views.iter().all(|view| view.status.is_err()) {
             return Err(nobody(&cluster, &views));
