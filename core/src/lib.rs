@@ -14,6 +14,7 @@
 //! | [`delivery`] | rows from an edge to the cloud, each applied exactly once |
 //! | [`window`] | readings to tumbling windows, by event time |
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
+//! | [`identity`] | who may talk: the greeting between members, and the rules by which it is refused |
 //! | [`wire`] | messages and durable records as bytes |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ extern crate alloc;
 
 pub mod delivery;
 pub mod election;
+pub mod identity;
 pub mod members;
 pub mod node;
 pub mod pipeline;

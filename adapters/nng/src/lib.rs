@@ -6,12 +6,15 @@
 //!
 //! Two back ends speak it, chosen at run time by [`Options::backend`]: our own codec on tokio with rustls, and, with the
 //! cargo feature `libnng`, NNG's C library. One suite of tests holds both to the same behaviour, against each other too.
+//!
+//! [`mesh`] connects the members of a cluster with each other, over the same wire.
 
 mod counters;
 mod endpoint;
 #[cfg(feature = "libnng")]
 mod libnng;
 mod listener;
+pub mod mesh;
 mod port;
 mod requester;
 mod sp;

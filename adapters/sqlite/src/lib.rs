@@ -1,4 +1,5 @@
-//! Stores in SQLite: the edge's ([`EdgeStore`]), and a small one for a cloud without Redis ([`CloudStore`]).
+//! Stores in SQLite: the edge's ([`EdgeStore`]), a small one for a cloud without Redis ([`CloudStore`]), and a voter's
+//! ([`ElectionStore`]).
 //!
 //! One connection writes, on the driver's store thread; there is no pool (a pool was measured 16 times slower, with
 //! waits of seconds). Write-ahead log, `synchronous = FULL`: a commit returns after the log is synced.
@@ -6,6 +7,7 @@
 mod cloud;
 mod database;
 mod edge;
+mod election;
 mod looks;
 mod read;
 mod reserve;
@@ -13,5 +15,6 @@ mod schema;
 
 pub use cloud::{CloudStore, names_of_edges, read_windows};
 pub use edge::EdgeStore;
+pub use election::{ElectionStore, Owner, PeerBook};
 pub use looks::{Backlog, ListedAside, backlog, list_set_aside, records_taken, windows_closed};
 pub use reserve::Reserve;

@@ -60,3 +60,21 @@ CREATE TABLE windows (
     PRIMARY KEY (edge, household, start_ms)
 ) WITHOUT ROWID;
 "];
+
+/// A voter: what it must not forget, what it is, and what it knows of its peers.
+pub(crate) const ELECTION: &[&str] = &[r"
+CREATE TABLE hard (id INTEGER PRIMARY KEY CHECK (id = 1), term INTEGER NOT NULL, vote INTEGER);
+CREATE TABLE voter (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    cluster TEXT NOT NULL, node INTEGER NOT NULL,
+    number INTEGER NOT NULL,                    -- of the cluster's configuration
+    store INTEGER NOT NULL,                     -- drawn when the store was made
+    incarnation INTEGER NOT NULL,               -- how often it was opened
+    seal INTEGER NOT NULL,                      -- never below the marker's, unless something was lost
+    lost_under INTEGER NOT NULL                 -- the number under which it was lost, or 0
+);
+CREATE TABLE known (
+    number INTEGER NOT NULL, node INTEGER NOT NULL, store INTEGER NOT NULL, incarnation INTEGER NOT NULL,
+    PRIMARY KEY (number, node)
+) WITHOUT ROWID;
+"];

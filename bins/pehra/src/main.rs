@@ -1,6 +1,7 @@
 //! The operator's tool.
 
 mod aside;
+mod cluster;
 mod demo;
 mod explore;
 mod prepare;
@@ -21,6 +22,8 @@ use clap::{Parser, Subcommand};
 ///   pehra set-aside --database edge.db     what the edge could not count, and why
 ///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore delivery                 the checked model, in a browser
+///   pehra boot examples/cluster.toml       five voters on this machine, in a table
+///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Args {
@@ -28,9 +31,9 @@ struct Args {
     command: Command,
 }
 
+// A comment on a variant would hide the examples that its arguments are documented with.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything in one terminal: Kafka, edge, cloud, page
     Demo(demo::Args),
     /// Stream household readings to Kafka
     Simulate(simulate::Args),
@@ -42,6 +45,11 @@ enum Command {
     Replay(replay::Args),
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
+    Boot(cluster::BootArgs),
+    Status(cluster::StatusArgs),
+    Leader(cluster::LeaderArgs),
+    Transfer(cluster::TransferArgs),
+    Drain(cluster::DrainArgs),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +60,11 @@ fn main() -> ExitCode {
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::SetAside(args) => aside::run(&args),
+        Command::Boot(args) => cluster::boot(&args),
+        Command::Status(args) => cluster::status(&args),
+        Command::Leader(args) => cluster::leader(&args),
+        Command::Transfer(args) => cluster::transfer(&args),
+        Command::Drain(args) => cluster::drain(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pehra_core::delivery::Receiver;
+use pehra_core::election::Election;
 use pehra_core::pipeline::Pipeline;
 use pehra_core::window::Tuple;
 use pehra_core::wire::Replayable;
@@ -19,7 +20,7 @@ use pehra_driver::{BadRecording, Recording, Replayed};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Recordings, as edge and cloud write them with --flight-recorder
+    /// Recordings, as edge, cloud and broker write them with --flight-recorder
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Print every input and output
@@ -37,6 +38,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         let replayed = match recording.protocol() {
             Pipeline::NAME => play::<Pipeline>(&recording, args.trace),
             Receiver::<Tuple>::NAME => play::<Receiver<Tuple>>(&recording, args.trace),
+            Election::<()>::NAME => play::<Election<()>>(&recording, args.trace),
             other => return Err(format!("{}: this build has no protocol {other:?}", file.display())),
         }
         .map_err(|error| format!("{}: {error}", file.display()))?;

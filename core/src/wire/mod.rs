@@ -23,6 +23,7 @@
 //! | 66 | Welcome | epoch, session, high, credit |
 //! | 67 | Ack | epoch, high, credit, codes |
 //! | 68 | Fenced | epoch |
+//! | 128 | Hello between members | cluster's name, config number, node, store, incarnation |
 //!
 //! Every message has exactly one form: what decodes encodes to the same bytes again. `core/tests/wire.rs` holds the
 //! bytes of one frame of each kind; a change of any of them is a change of [`VERSION`].
@@ -32,12 +33,14 @@
 mod ballots;
 mod bytes;
 mod frames;
+mod hello;
 pub mod record;
 mod settings;
 
 pub use ballots::{WirePosition, decode_ballot, encode_ballot};
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
+pub use hello::{HELLO_MAX, decode_hello, encode_hello};
 pub use record::Recorded;
 pub use settings::Replayable;
 

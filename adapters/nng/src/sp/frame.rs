@@ -16,6 +16,8 @@ use super::tls;
 pub(crate) const REQUEST: u16 = 0x30;
 /// Rep0.
 pub(crate) const REPLY: u16 = 0x31;
+/// Pair0: its own other half.
+pub(crate) const PAIR: u16 = 0x10;
 
 /// The most words in a request's stack: each device on the way adds one.
 const STACK_MAX: usize = 16;
@@ -63,27 +65,49 @@ pub(crate) async fn shake_hands(
         Ok(()) => stream.flush().await,
         failed => failed,
     };
+    match hear_greeting(stream, &[theirs]).await {
+        // Nothing was heard, and the reason may be why nothing could be said.
+        Err(Ended::Gone(why)) => {
+            wrote?;
+            Err(Ended::Gone(why))
+        }
+        Err(ended) => Err(ended),
+        Ok(_) => Ok(wrote?),
+    }
+}
+
+/// Reads a greeting and says which of the expected protocols it was.
+pub(crate) async fn hear_greeting(stream: &mut (impl AsyncRead + Unpin), expected: &[u16]) -> Result<u16, Ended> {
     let mut seen = Vec::with_capacity(8);
     let read = (&mut *stream).take(8).read_to_end(&mut seen).await;
-    if seen == greeting(theirs) {
-        return Ok(wrote?);
+    if let Some(protocol) = expected.iter().find(|protocol| seen == greeting(**protocol)) {
+        return Ok(*protocol);
     }
     if seen.is_empty() {
         read?;
-        wrote?;
         return Err(Ended::Gone("the peer closed the connection before its greeting".into()));
     }
-    Err(Ended::WrongPeer(stranger(&seen, theirs)))
+    Err(Ended::WrongPeer(stranger(&seen, expected)))
+}
+
+/// Sends our greeting.
+pub(crate) async fn greet(stream: &mut (impl AsyncWrite + Unpin), ours: u16) -> Result<(), Ended> {
+    stream.write_all(&greeting(ours)).await?;
+    Ok(stream.flush().await?)
 }
 
 /// What to say of a greeting that is not the expected one.
-fn stranger(seen: &[u8], theirs: u16) -> String {
+fn stranger(seen: &[u8], expected: &[u16]) -> String {
     match seen {
-        _ if greeting(theirs).starts_with(seen) => "the peer closed the connection within its greeting".into(),
+        _ if expected.iter().any(|protocol| greeting(*protocol).starts_with(seen)) => {
+            "the peer closed the connection within its greeting".into()
+        }
         [0, b'S', b'P', version, ..] if *version != 0 => format!("the peer speaks SP version {version}, expected 0"),
-        [0, b'S', b'P', 0, high, low, ..] if [*high, *low] != theirs.to_be_bytes() => {
+        [0, b'S', b'P', 0, high, low, ..] if !expected.contains(&u16::from_be_bytes([*high, *low])) => {
             let spoken = u16::from_be_bytes([*high, *low]);
-            format!("the peer speaks SP protocol {spoken:#04x}, expected {theirs:#04x}: is this the right port?")
+            let expected: Vec<String> = expected.iter().map(|protocol| format!("{protocol:#04x}")).collect();
+            let expected = expected.join(" or ");
+            format!("the peer speaks SP protocol {spoken:#04x}, expected {expected}: is this the right port?")
         }
         // The records of TLS begin with their type and the version.
         [0x14..=0x17, 3, ..] => {

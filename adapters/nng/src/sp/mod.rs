@@ -1,15 +1,15 @@
 //! NNG's SP wire protocol on tokio.
 
 mod client;
-mod frame;
+pub(crate) mod frame;
 mod server;
-mod tls;
+pub(crate) mod tls;
 
 pub(crate) use client::connect;
-pub(crate) use server::{Acceptor, bind};
+pub(crate) use server::{Acceptor, Replier, bind};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A TCP connection, plain or encrypted.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}

@@ -44,11 +44,10 @@ pub(crate) async fn bind(
     let address = socket.local_addr().map_err(|error| refused(&error))?;
     let server = Arc::new(Server {
         rooms: Arc::new(Semaphore::new(options.connections_max)),
+        replier: Replier::new(&options, mailbox, Arc::clone(&counters)),
         options,
         tls,
-        mailbox,
         counters,
-        connections: AtomicU64::new(0),
     });
     Ok((address, Acceptor(tokio::spawn(server.accept(socket)))))
 }
@@ -56,9 +55,8 @@ pub(crate) async fn bind(
 struct Server {
     options: Options,
     tls: Option<tls::Server>,
-    mailbox: mpsc::Sender<Incoming>,
+    replier: Replier,
     counters: Arc<Counters>,
-    connections: AtomicU64,
     rooms: Arc<Semaphore>,
 }
 
@@ -108,7 +106,7 @@ impl Server {
             let (mut stream, identity): (Box<dyn Stream>, _) = match &self.tls {
                 Some(tls) => {
                     let stream = tls.wrap(tcp).await.map_err(tls::refused)?;
-                    let identity = tls::identity(&stream)?;
+                    let identity = tls::identity(stream.get_ref().1)?;
                     (Box::new(stream), identity)
                 }
                 None => (Box::new(tcp), None),
@@ -121,6 +119,31 @@ impl Server {
             Ok(Err(ended)) => return ended,
             Err(_) => return Ended::WrongPeer("the handshake took too long".into()),
         };
+        self.replier.serve(stream, address, identity).await
+    }
+}
+
+/// The replying side of connections that have greeted.
+pub(crate) struct Replier {
+    frame_max: usize,
+    in_flight_max: usize,
+    mailbox: mpsc::Sender<Incoming>,
+    counters: Arc<Counters>,
+    connections: AtomicU64,
+}
+
+impl Replier {
+    pub(crate) fn new(options: &Options, mailbox: mpsc::Sender<Incoming>, counters: Arc<Counters>) -> Self {
+        Self {
+            frame_max: options.frame_max,
+            in_flight_max: options.in_flight_max.max(1),
+            mailbox,
+            counters,
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) async fn serve(&self, stream: Box<dyn Stream>, address: SocketAddr, identity: Option<String>) -> Ended {
         Counters::add(&self.counters.connections);
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let peer = Peer {
@@ -142,18 +165,18 @@ impl Server {
         peer: Peer,
         replies: mpsc::UnboundedSender<Reply>,
     ) -> Ended {
-        let open = Arc::new(Semaphore::new(self.options.in_flight_max.max(1)));
+        let open = Arc::new(Semaphore::new(self.in_flight_max));
         let mut buffer = BytesMut::new();
         loop {
             let Ok(permit) = Arc::clone(&open).acquire_owned().await else {
                 return Ended::Gone("closed".into());
             };
-            let frame = match read_frame(&mut stream, &mut buffer, self.options.frame_max).await {
+            let frame = match read_frame(&mut stream, &mut buffer, self.frame_max).await {
                 Ok(frame) => frame,
                 Err(ended) => return ended,
             };
             Counters::add(&self.counters.frames_in);
-            let (header, body) = match split_stack(frame, self.options.frame_max) {
+            let (header, body) = match split_stack(frame, self.frame_max) {
                 Ok(parts) => parts,
                 Err(ended) => return ended,
             };
@@ -180,7 +203,7 @@ impl Server {
     async fn write(&self, stream: WriteHalf<Box<dyn Stream>>, mut replies: mpsc::UnboundedReceiver<Reply>) -> Ended {
         let mut stream = BufWriter::with_capacity(64 * 1024, stream);
         while let Some(reply) = replies.recv().await {
-            let Reply { header, body, _permit } = reply.within(self.options.frame_max, &self.counters);
+            let Reply { header, body, _permit } = reply.within(self.frame_max, &self.counters);
             Counters::add(&self.counters.frames_out);
             if let Err(error) = write_frame(&mut stream, &header, &body).await {
                 return error.into();

@@ -8,7 +8,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, ClientConfig, CommonState, Error, RootCertStore, ServerConfig,
+};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::frame::Ended;
@@ -62,19 +64,23 @@ pub(crate) fn refused(error: io::Error) -> Ended {
     Ended::WrongPeer(explain(&error).unwrap_or_else(|| format!("TLS: {error}")))
 }
 
-/// The common name in the client certificate's subject. Whoever had to show a certificate has one: were it missing, the
-/// owner could not tell such a peer from one that may call itself anything.
-pub(crate) fn identity(stream: &server::TlsStream<TcpStream>) -> Result<Option<String>, Ended> {
-    let (_, connection) = stream.get_ref();
+/// The common name in the subject of the peer's certificate. Whoever had to show a certificate has one: were it missing,
+/// the owner could not tell such a peer from one that may call itself anything.
+pub(crate) fn identity(connection: &CommonState) -> Result<Option<String>, Ended> {
     let Some(certificate) = connection.peer_certificates().and_then(<[_]>::first) else {
         return Ok(None);
     };
     match common_name(certificate) {
         Some(name) => Ok(Some(name)),
         None => Err(Ended::WrongPeer(
-            "TLS: the client certificate has no common name".into(),
+            "TLS: the peer's certificate has no common name".into(),
         )),
     }
+}
+
+/// The common name in the first certificate of a PEM file.
+pub(crate) fn name_in(path: &PathBuf) -> Result<Option<String>, String> {
+    Ok(chain(path)?.first().and_then(|certificate| common_name(certificate)))
 }
 
 /// Walks to the subject instead of searching for a name: the issuer has one too, and extensions may repeat it.

@@ -29,7 +29,7 @@ const LEAD_MAX: u64 = 8000;
 /// How long the end may take until everything has arrived.
 const DRAIN_MAX: Duration = Duration::from_secs(90);
 
-/// Run everything in one terminal: Kafka, edge, cloud, page.
+/// Run everything in one terminal: Kafka, edge, cloud, page
 ///
 /// Examples:
 ///   pehra demo

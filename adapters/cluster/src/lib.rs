@@ -1,0 +1,54 @@
+//! What people and programs see of a cluster of voters: its configuration, and the questions a client may ask.
+//!
+//! * [`Cluster::read`] reads `cluster.toml`, or the older `config.txt` (`N: 5`, then `node0: localhost:60001` …), and says
+//!   about a file that cannot be used which line breaks which rule and what to write instead.
+//! * [`ask`] is what a client sends to a node and what it gets back.
+//!
+//! Nothing here reads a clock or talks to a network.
+//!
+//! # Asking a node, from any language
+//!
+//! A client need not be a member and needs no library of ours. It opens an SP `REQ` socket (NNG, nanomsg, pynng …) to a
+//! node's own address, `tcp://HOST:PORT` (`tls+tcp://HOST:PORT` if the cluster has certificates), sends one JSON object
+//! as the body of a request and gets one JSON object as the reply. In Python:
+//!
+//! ```python
+//! import json, pynng
+//! with pynng.Req0(dial="tcp://localhost:60001", recv_timeout=2000) as node:
+//!     node.send(b'{"ask":"leader"}')
+//!     print(json.loads(node.recv()))
+//! ```
+//!
+//! | request | reply | meaning |
+//! |---|---|---|
+//! | `{"ask":"leader"}` | `{"leader":{"node":2,"address":"localhost:60003","fencing":17}}` | node 2 led with a majority behind it *after* the question came |
+//! | | `{"leader":null,"reason":"…","try":2,"try_address":"localhost:60003"}` | not known here; `try` is left out if there is nobody to try |
+//! | `{"ask":"status"}` | `{"status":{…}}` ([`Status`]) | what the node knows of itself and of the others |
+//! | `{"ask":"transfer","to":null}` | `{"done":{"ask":"transfer",…}}` or `{"refused":{"ask":"transfer","reason":"…"}}` | the leader hands over, to the node named or to the one it finds fittest |
+//! | `{"ask":"drain","on":true}` | likewise | the node shall not lead (and hands over if it does), until `"on":false` |
+//! | `{"ask":"resign"}` | likewise | the leader steps down and lets the others choose |
+//! | anything else | `{"error":{"kind":"…","reason":"…"}}` | the request was not understood |
+//!
+//! **The fencing number** is the term. It grows with every leadership and no two leaders ever have the same one. Pass it
+//! along with every write to whatever the leader controls, and let that refuse numbers lower than one it has seen: then a
+//! leader that was asleep for an hour and does not know yet that it was replaced can do no harm. The answer to
+//! `{"ask":"leader"}` was true when it left; only the fencing number keeps it harmless when it is old.
+//!
+//! **Rules for growth.** Fields may be added to requests and replies: both sides skip what they do not know. A request may
+//! carry `"version":1`; without it, version 1 is meant. A node that does not speak the version says which ones it
+//! speaks: `{"error":{"kind":"version","reason":"…","versions":[1]}}`. A request is at most [`ask::REQUEST_BYTES_MAX`] bytes.
+//! Nobody has to answer for ever: clients set a deadline and then ask another node.
+
+mod address;
+pub mod ask;
+mod check;
+mod cluster;
+mod problem;
+mod seed;
+mod status;
+mod toml_file;
+
+pub use address::Address;
+pub use cluster::{Cluster, Key, Member, Role, TlsFiles};
+pub use problem::{ConfigError, Problem};
+pub use status::{Disk, PeerStatus, RoleNow, Status};

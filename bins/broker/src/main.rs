@@ -1,0 +1,55 @@
+//! A voter: the checked election between its peers, its disk and its clients.
+
+mod board;
+mod config;
+mod desk;
+mod node;
+mod order;
+mod shell;
+mod store;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::config::{Args, Settings};
+
+fn main() -> ExitCode {
+    let settings = match Settings::resolve(Args::parse()) {
+        Ok(settings) => settings,
+        Err(problem) => {
+            eprintln!("pehra-broker: {problem}");
+            return ExitCode::from(2);
+        }
+    };
+    for warning in &settings.cluster.warnings {
+        eprintln!("pehra-broker: warning: {}", warning.in_file(&settings.cluster.path));
+    }
+    if settings.check_config {
+        println!("{settings:#?}\nconfiguration is sound");
+        return ExitCode::SUCCESS;
+    }
+    config::start_logging(settings.log_text);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("pehra-broker: cannot start its threads: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let outcome = runtime.block_on(node::run(settings));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            tracing::error!(problem, "the node ends");
+            eprintln!("pehra-broker: {problem}");
+            ExitCode::from(1)
+        }
+    }
+}
