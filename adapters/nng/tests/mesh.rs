@@ -8,10 +8,9 @@ mod members;
 use std::time::Duration;
 
 use bytes::Bytes;
-use members::{FRAME_MAX, LONG, Member, Stranger, Town, assert_linked, count, hello, options, reaches};
-use pehra_core::identity::Hello;
+use members::{FRAME_MAX, LONG, Member, Stranger, Town, assert_linked, count, hello, reaches};
 use pehra_core::types::NodeId;
-use pehra_nng::mesh::{Config, Event, Lost, MeshOptions, NotSent, Refusal};
+use pehra_nng::mesh::{Config, Event, Lost, NotSent, Refusal};
 use pehra_nng::{LinkEvent, Options, Requester};
 use pehra_testbed::pynng::Venv;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,7 +48,6 @@ async fn what_is_sent_arrives_once_and_in_order() {
     let sizes = [0, 1, 7, 4096, FRAME_MAX];
     for number in 0..500_usize {
         let mut body = vec![b'x'; sizes[number % sizes.len()]];
-        body.extend_from_slice(&[]);
         if body.len() >= 7 {
             body[..4].copy_from_slice(&u32::try_from(number).unwrap().to_be_bytes());
         }
@@ -306,15 +304,18 @@ async fn strangers_are_refused_before_anything_they_say_is_heard() {
     let (town, mut zero, mut one) = two().await;
     let mut frames = 0;
     let mut others = 0;
-    let first_frames: [&[u8]; 4] = [b"", b"PH", &[0; 120], &[b'x'; 150]];
-    for first in first_frames {
+    // The last is told like the first, so it is only counted.
+    let first_frames: [(&[u8], bool); 4] = [(b"", true), (&[0; 120], true), (&[b'x'; 150], true), (b"PH", false)];
+    for (first, told) in first_frames {
         let mut stranger = Stranger::greeted(&town, 0).await;
         stranger.hear().await.unwrap();
         stranger.say(first).await;
         frames += 1;
         stranger.is_hung_up_on().await;
         reaches(&zero.mesh.counters().refused_frames, frames).await;
-        assert!(matches!(zero.refused().await, (None, Refusal::Malformed(_))));
+        if told {
+            assert!(matches!(zero.refused().await, (None, Refusal::Malformed(_))));
+        }
     }
     let mut greedy = Stranger::greeted(&town, 0).await;
     greedy.0.write_all(&(1_u64 << 40).to_be_bytes()).await.unwrap();
@@ -451,8 +452,6 @@ async fn two() -> (Town, Member, Member) {
     let mut zero = town.start(0).await;
     let mut one = town.start(1).await;
     zero.up(1).await;
-    let heard: Hello = one.up(0).await;
-    assert_eq!(heard, hello(0));
-    let _: MeshOptions = options();
+    assert_eq!(one.up(0).await, hello(0));
     (town, zero, one)
 }
