@@ -5,14 +5,24 @@
 mod ca;
 mod members;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ca::Ca;
-use members::{LONG, Member, Stranger, Town, assert_linked, count, hello, reaches};
+use members::{LONG, Member, PAIR, Stranger, Town, assert_linked, count, hello, reaches};
+use pehra_core::identity::Hello;
 use pehra_core::types::NodeId;
+use pehra_core::wire::encode_hello;
 use pehra_nng::mesh::{Config, Mesh, Refusal};
 use pehra_nng::{Endpoint, LinkEvent, Options, Requester, Tls};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 #[tokio::test]
 async fn members_with_their_own_certificates_are_linked() {
@@ -48,20 +58,27 @@ async fn members_with_their_own_certificates_are_linked() {
 #[tokio::test]
 async fn a_member_that_is_dialled_must_have_the_certificate_of_its_id() {
     let (town, ca) = (Town::new(2), Ca::new("our CA"));
-    // It listens with a certificate that is good, and another member's: as a client program it can.
-    let listen: Endpoint = tls_endpoint(&town, 0);
-    let tls = ca.shows(&ca.certificate("node-7", &[town.host.as_str()]));
-    let options = Options {
-        tls: Some(tls),
-        ..Options::default()
-    };
-    let _rep = pehra_nng::Listener::bind(&listen, options).await.unwrap();
+    // At the address of 0 answers one who says that it is 0, with a good certificate, but another member's.
+    let (cert, key) = ca.certificate("node-7", &[town.host.as_str()]);
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_file(cert).unwrap()],
+            PrivateKeyDer::from_pem_file(key).unwrap(),
+        )
+        .unwrap();
+    let port = TcpListener::bind(town.address(0)).await.unwrap();
     let mut one = Member::start(config(&town, 1, own(&ca, &town, 1))).await;
-    let (_, why) = one.refused().await;
-    assert!(
-        matches!(&why, Refusal::WrongPeer(why) if why.contains("0x31")),
-        "{why:?}"
-    );
+    let (tcp, _) = timeout(LONG, port.accept()).await.unwrap().unwrap();
+    let mut stream = TlsAcceptor::from(Arc::new(server)).accept(tcp).await.unwrap();
+    let mut hello_of_0 = Vec::new();
+    encode_hello(&hello(0), &mut hello_of_0);
+    let frame = [&PAIR, &(hello_of_0.len() as u64).to_be_bytes()[..], &hello_of_0].concat();
+    stream.write_all(&frame).await.unwrap();
+    let (node, why) = one.refused().await;
+    let expected = "node-0".to_owned();
+    let shown = Some("node-7".to_owned());
+    assert_eq!((node, why), (Some(NodeId(0)), Refusal::Certificate { expected, shown }));
 }
 
 #[tokio::test]
@@ -72,9 +89,6 @@ async fn a_member_with_anothers_certificate_is_refused() {
     zero.up(2).await;
     two.up(0).await;
     // It says that it is 1, and its certificate says that it is 2.
-    let mut posing = config(&town, 2, own(&ca, &town, 2));
-    posing.me = hello(2);
-    posing.listen = tls_endpoint(&town, 9);
     let client = TlsStranger::connect(&town, &ca, "node-2").await;
     let answer = client.introduce(&hello(1)).await;
     assert_eq!(answer[0], 4);
@@ -121,9 +135,7 @@ async fn members_without_a_certificate_of_our_ca_are_not_let_in() {
     // No TLS at all.
     let mut zero = Member::start(config(&town, 0, own(&ca, &town, 0))).await;
     let mut plain = Stranger::connect(&town, 0).await;
-    tokio::io::AsyncWriteExt::write_all(&mut plain.0, &members::PAIR)
-        .await
-        .unwrap();
+    plain.0.write_all(&PAIR).await.unwrap();
     let (_, why) = zero.refused().await;
     assert!(
         matches!(&why, Refusal::WrongPeer(why) if why.contains("does not speak TLS")),
@@ -190,37 +202,34 @@ fn config(town: &Town, node: u16, tls: Tls) -> Config {
     config
 }
 
-/// A raw connection through TLS, made by the same library that browsers' servers use.
-struct TlsStranger(tokio_rustls::client::TlsStream<tokio::net::TcpStream>);
+/// A raw connection through TLS.
+struct TlsStranger(TlsStream<TcpStream>);
 
 impl TlsStranger {
     async fn connect(town: &Town, ca: &Ca, name: &str) -> Self {
-        use tokio_rustls::rustls::pki_types::pem::PemObject;
-        use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
         let (cert, key) = ca.certificate(name, &["a.invalid"]);
-        let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+        let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_file(ca.trusts().ca.unwrap()).unwrap())
             .unwrap();
-        let config = tokio_rustls::rustls::ClientConfig::builder()
+        let config = ClientConfig::builder()
             .with_root_certificates(roots)
             .with_client_auth_cert(
                 vec![CertificateDer::from_pem_file(cert).unwrap()],
                 PrivateKeyDer::from_pem_file(key).unwrap(),
             )
             .unwrap();
-        let tcp = tokio::net::TcpStream::connect(town.address(0)).await.unwrap();
+        let tcp = TcpStream::connect(town.address(0)).await.unwrap();
         let server = ServerName::try_from(town.host.clone()).unwrap();
-        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+        let connector = TlsConnector::from(Arc::new(config));
         Self(connector.connect(server, tcp).await.unwrap())
     }
 
     /// Says who it is; the answer.
-    async fn introduce(mut self, hello: &pehra_core::identity::Hello) -> Vec<u8> {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    async fn introduce(mut self, hello: &Hello) -> Vec<u8> {
         let mut bytes = Vec::new();
-        pehra_core::wire::encode_hello(hello, &mut bytes);
-        let frame = [&members::PAIR, &(bytes.len() as u64).to_be_bytes()[..], &bytes].concat();
+        encode_hello(hello, &mut bytes);
+        let frame = [&PAIR, &(bytes.len() as u64).to_be_bytes()[..], &bytes].concat();
         self.0.write_all(&frame).await.unwrap();
         let mut seen = [0; 8];
         self.0.read_exact(&mut seen).await.unwrap();
