@@ -109,17 +109,14 @@ async fn a_member_that_is_stopped_delays_nobody_and_is_linked_again_when_it_goes
         }
         assert!(matches!(why, Some(Lost::Slow | Lost::Silent)), "{why:?}");
         process.signal(Signal::CONT);
-        for (member, other) in [(&mut one, 2), (&mut two, 1)] {
-            loop {
-                match timeout(LONG, member.events.next()).await.unwrap().unwrap() {
-                    Event::Up { node: who, .. } if who == NodeId(node) => break,
-                    Event::Down { node: who, .. } => assert_eq!(who, NodeId(node)),
-                    Event::Message { from, .. } => assert_eq!(from, NodeId(other)),
-                    other => panic!("{other:?}"),
-                }
+        loop {
+            match one.next().await {
+                Event::Up { node: who, .. } if who == NodeId(node) => break,
+                Event::Message { from, .. } => assert_eq!(from, NodeId(node)),
+                other => panic!("{other:?}"),
             }
         }
-        // A stopped process may have found its own links dead, too, and come twice; it settles.
+        // The other may not have given it up yet; and a stopped process may have found its own links dead, and come twice.
         settles(&mut one, node).await;
         settles(&mut two, node).await;
         assert_linked(&mut one, &mut two).await;
