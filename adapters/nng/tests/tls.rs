@@ -3,14 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
-use std::path::PathBuf;
+mod ca;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ca::Ca;
 use pehra_nng::{Endpoint, LinkEvent, Listener, Options, Peer, RequestError, Requester, Tls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use tempfile::TempDir;
+use rcgen::date_time_ymd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -21,7 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn both_sides_know_each_other_by_their_certificates() {
     let ca = Ca::new("our CA");
-    let mut listener = ca.listener().await;
+    let mut listener = listener(&ca).await;
     for name in ["edge-7", "Kraftwerk Süd", &"x".repeat(64)] {
         let (requester, mut links) = connect(
             &listener,
@@ -39,7 +40,7 @@ async fn both_sides_know_each_other_by_their_certificates() {
 #[tokio::test]
 async fn the_name_is_the_subjects_wherever_else_in_the_certificate_a_name_stands() {
     let ca = Ca::new("our CA");
-    let mut listener = ca.listener().await;
+    let mut listener = listener(&ca).await;
     let mut params = ca.params("edge-7", &["edge.invalid"]);
     // An extension with a distinguished name, as some tools add the issuer's.
     let another = b"\x30\x11\x31\x0f\x30\x0d\x06\x03\x55\x04\x03\x0c\x06edge-1".to_vec();
@@ -107,7 +108,7 @@ async fn clients_that_the_listener_must_not_trust_are_refused_and_told_why() {
         ("no name", ca.shows(&nameless), &["closed"]),
     ];
     for (what, tls, words) in cases {
-        let mut listener = ca.listener().await;
+        let mut listener = listener(&ca).await;
         let (good, mut good_links) = connect(
             &listener,
             "localhost",
@@ -175,7 +176,7 @@ async fn plain_and_encrypted_sides_tell_each_other_apart() {
     let ca = Ca::new("our CA");
     let tls = ca.shows(&ca.certificate("edge-7", &["edge.invalid"]));
 
-    let mut encrypted = ca.listener().await;
+    let mut encrypted = listener(&ca).await;
     let plain: Endpoint = format!("tcp://localhost:{}", encrypted.local_addr().port())
         .parse()
         .unwrap();
@@ -243,86 +244,12 @@ async fn certificates_that_cannot_be_used_are_named_before_anything_starts() {
     );
 }
 
-/// A certificate authority with a directory for what it signs.
-struct Ca {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    directory: TempDir,
-    signed: AtomicU64,
-}
-
-/// Where a certificate and its key are.
-type Signed = (PathBuf, PathBuf);
-
-impl Ca {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let directory = TempDir::new().unwrap();
-        std::fs::write(directory.path().join("ca.pem"), issuer.pem()).unwrap();
-        Self {
-            issuer,
-            directory,
-            signed: AtomicU64::new(0),
-        }
-    }
-
-    fn params(&self, name: &str, hosts: &[&str]) -> CertificateParams {
-        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-        let mut params = CertificateParams::new(hosts).unwrap();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "a grid operator");
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.use_authority_key_identifier_extension = true;
-        params
-    }
-
-    fn certificate(&self, name: &str, hosts: &[&str]) -> Signed {
-        self.sign(self.params(name, hosts))
-    }
-
-    fn expired(&self, name: &str, hosts: &[&str]) -> Signed {
-        let mut params = self.params(name, hosts);
-        params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(2001, 1, 1);
-        self.sign(params)
-    }
-
-    fn sign(&self, params: CertificateParams) -> Signed {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let number = self.signed.fetch_add(1, Ordering::Relaxed);
-        let path = |what: &str| self.directory.path().join(format!("{number}-{what}.pem"));
-        std::fs::write(path("cert"), certificate.pem()).unwrap();
-        std::fs::write(path("key"), key.serialize_pem()).unwrap();
-        (path("cert"), path("key"))
-    }
-
-    /// Knows this CA and has no certificate.
-    fn trusts(&self) -> Tls {
-        Tls {
-            ca: Some(self.directory.path().join("ca.pem")),
-            ..Tls::default()
-        }
-    }
-
-    fn shows(&self, (cert, key): &Signed) -> Tls {
-        Tls {
-            cert: Some(cert.clone()),
-            key: Some(key.clone()),
-            ..self.trusts()
-        }
-    }
-
-    /// Demands certificates of this CA.
-    async fn listener(&self) -> Listener {
-        let tls = self.shows(&self.certificate("cloud", &["localhost"]));
-        Listener::bind(&"tls+tcp://127.0.0.1:0".parse().unwrap(), options(Some(tls)))
-            .await
-            .unwrap()
-    }
+/// Demands certificates of this CA.
+async fn listener(ca: &Ca) -> Listener {
+    let tls = ca.shows(&ca.certificate("cloud", &["localhost"]));
+    Listener::bind(&"tls+tcp://127.0.0.1:0".parse().unwrap(), options(Some(tls)))
+        .await
+        .unwrap()
 }
 
 fn options(tls: Option<Tls>) -> Options {
