@@ -13,6 +13,7 @@
 //! * [`mod@explore`] - the exact breadth-first explorer under all of them.
 //! * [`engines`] - the same model in Stateright, and its browser.
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
+//! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
@@ -32,6 +33,7 @@ pub mod report;
 pub mod results;
 mod scc;
 pub mod shared;
+pub mod simulator;
 pub mod site;
 mod store;
 pub mod trace;
