@@ -9,6 +9,8 @@
 //! | --- | --- |
 //! | [`protocol`] | the traits and types that every protocol is written in |
 //! | [`node`] | a protocol behind its durability gate |
+//! | [`members`] | sets and orders of a cluster's members |
+//! | [`election`] | at most one leader a term, elected by any majority |
 //! | [`delivery`] | rows from an edge to the cloud, each applied exactly once |
 //! | [`window`] | readings to tumbling windows, by event time |
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
@@ -19,6 +21,8 @@
 extern crate alloc;
 
 pub mod delivery;
+pub mod election;
+pub mod members;
 pub mod node;
 pub mod pipeline;
 pub mod protocol;

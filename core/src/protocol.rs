@@ -18,7 +18,8 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::hash::Hash;
 
-use crate::types::{Broken, Delay, NodeId, RequestId};
+use crate::members::Order;
+use crate::types::{Broken, Delay, NodeId, RequestId, Term};
 
 /// What any part of a protocol's vocabulary must be, so that models can store it and traces can print it.
 pub trait Datum: Clone + Debug + Eq + Hash {}
@@ -114,6 +115,11 @@ impl<N> Durably<N> {
 pub enum Draw {
     /// A number that has never been drawn before and never will be again, by anyone.
     Nonce,
+    /// An order of the cluster's voters for this term, the same on every member and not to be foreseen by outsiders.
+    Order {
+        /// The term that it is for.
+        term: Term,
+    },
 }
 
 /// The outcome of a [`Draw`].
@@ -121,6 +127,13 @@ pub enum Draw {
 pub enum Drawn {
     /// Answers [`Draw::Nonce`]. Never zero.
     Nonce(u64),
+    /// Answers [`Draw::Order`].
+    Order {
+        /// The term that it is for.
+        term: Term,
+        /// The order.
+        order: Order,
+    },
 }
 
 /// All that can happen to a protocol.

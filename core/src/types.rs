@@ -12,10 +12,55 @@ impl fmt::Display for NodeId {
     }
 }
 
+/// Counts leaderships; each has at most one leader, so a term is also the fencing number of its leadership. The borders
+/// call it leader epoch (Kafka) or epoch (`ZooKeeper`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Term(pub u64);
+
+impl Term {
+    /// Before the first.
+    pub const ZERO: Self = Self(0);
+
+    /// The term after this one; `None` after the last that there is.
+    #[must_use]
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(next) => Some(Self(next)),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}", self.0)
+    }
+}
+
 /// A span of time in milliseconds of boot time (time that also passes while the machine is suspended).
 /// There is no instant in core: a protocol that has to notice that time went by arms a timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticks(pub u32);
+
+impl Ticks {
+    /// So many times as long.
+    #[must_use]
+    pub const fn times(self, factor: u32) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+
+    /// Both, one after the other.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The half, rounded down.
+    #[must_use]
+    pub const fn half(self) -> Self {
+        Self(self.0 / 2)
+    }
+}
 
 /// When a timer goes off: at a moment between `min` and `max` from now, drawn by the driver. The spread is the jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +76,15 @@ impl Delay {
     #[must_use]
     pub const fn exactly(ticks: Ticks) -> Self {
         Self { min: ticks, max: ticks }
+    }
+
+    /// `ticks`, up to `spread` more.
+    #[must_use]
+    pub const fn spread(ticks: Ticks, spread: Ticks) -> Self {
+        Self {
+            min: ticks,
+            max: Ticks(ticks.0.saturating_add(spread.0)),
+        }
     }
 
     /// `ticks`, up to a quarter more: enough that a crowd does not move in step.

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 
+use pehra_core::members::Order;
 use pehra_core::node::{Desk, GateBound, Node, Output, Taken};
 use pehra_core::protocol::{Draw, Drawn, Image, Input, Protocol};
-use pehra_core::types::NodeId;
+use pehra_core::types::{NodeId, Term};
 
 /// A node and all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,10 +40,15 @@ pub enum Said<P: Protocol> {
     Report(P::Report),
 }
 
-/// Where nonces come from: each number once.
+/// Where random choices come from.
 pub trait Nonces {
-    /// The next nonce; `None` when the model's budget is spent.
+    /// The next nonce, each number once; `None` when the model's budget is spent.
     fn draw(&mut self) -> Option<u64>;
+
+    /// The order of a term; `None` if it is not drawn yet.
+    fn order(&mut self, _term: Term) -> Option<Order> {
+        None
+    }
 }
 
 impl Nonces for () {
@@ -151,7 +157,7 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
 
     fn perform(&mut self, config: &P::Config, desk: &mut Desk<P>, nonces: &mut impl Nonces, said: &mut Vec<Said<P>>) {
         let mut records = Vec::new();
-        let mut draws = 0u8;
+        let mut draws = Vec::new();
         for output in desk.outputs() {
             match output {
                 Output::Notice { to, notice, .. } => said.push(Said::Notice(to, notice)),
@@ -169,14 +175,18 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
                     }
                 }
                 Output::Disarm { timer, .. } => self.timers.retain(|armed| *armed != timer),
-                Output::Draw { draw: Draw::Nonce, .. } => draws += 1,
+                Output::Draw { draw, .. } => draws.push(draw),
                 Output::Fault { .. } => {}
             }
         }
         // A draw has one outcome here, since only difference matters in a nonce; so it is answered at once.
-        for _ in 0..draws {
-            if let Some(nonce) = nonces.draw() {
-                self.feed(config, Input::Drawn(Drawn::Nonce(nonce)), nonces, said);
+        for draw in draws {
+            let drawn = match draw {
+                Draw::Nonce => nonces.draw().map(Drawn::Nonce),
+                Draw::Order { term } => nonces.order(term).map(|order| Drawn::Order { term, order }),
+            };
+            if let Some(drawn) = drawn {
+                self.feed(config, Input::Drawn(drawn), nonces, said);
             }
         }
     }

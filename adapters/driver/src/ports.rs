@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use pehra_core::members::Order;
 use pehra_core::node::GateBound;
 use pehra_core::protocol::{Input, Protocol, Recovered};
-use pehra_core::types::Broken;
+use pehra_core::types::{Broken, Term};
 
 /// The durable store of one node. Lives on a thread of its own; every call may block.
 pub trait Store<P: Protocol>: Send {
@@ -71,6 +72,10 @@ pub trait Shell<P: Protocol>: Send {
     fn event(&mut self, event: P::Event);
     /// News.
     fn report(&mut self, report: P::Report);
+    /// The order of the cluster's voters for this term: the same on every member, and not to be foreseen by outsiders.
+    fn order(&mut self, _term: Term) -> Order {
+        Order::new([])
+    }
     /// The state after a round of inputs, to show or count.
     fn look(&mut self, _state: &P) {}
     /// The store failed; the node is dropped and will recover.

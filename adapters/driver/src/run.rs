@@ -363,6 +363,10 @@ where
                     let nonce = rand::rng().next_u64().max(1);
                     self.feed(Input::Drawn(Drawn::Nonce(nonce)), shell);
                 }
+                Draw::Order { term } => {
+                    let order = shell.order(term);
+                    self.feed(Input::Drawn(Drawn::Order { term, order }), shell);
+                }
             }
         }
     }

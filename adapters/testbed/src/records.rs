@@ -97,6 +97,13 @@ impl<P: Protocol, I: Image<P>> Side<P, I> {
                         *nonce = nonce.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
                         self.feed(Input::Drawn(Drawn::Nonce((*nonce).max(1))));
                     }
+                    Output::Draw {
+                        draw: Draw::Order { term },
+                        ..
+                    } => {
+                        let order = pehra_core::members::Order::new([]);
+                        self.feed(Input::Drawn(Drawn::Order { term, order }));
+                    }
                     Output::Notice { notice, .. } => say(Said::Notice(notice)),
                     Output::Claim { claim, .. } => say(Said::Claim(claim)),
                     Output::Fault { broken, .. } => panic!("a fault while making records: {broken}"),

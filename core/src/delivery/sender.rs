@@ -306,6 +306,7 @@ impl<B: Body> Protocol for Sender<B> {
             Input::Link { peer, up } => self.on_link(config, peer, up, fx),
             Input::Stalled(stalled) => self.stalled = stalled,
             Input::Paused => self.on_paused(config, fx),
+            Input::Drawn(Drawn::Order { .. }) => {}
         }
     }
 

@@ -156,7 +156,7 @@ pub fn decode_down(bytes: &[u8]) -> Result<Downlink<Tuple>, WireError> {
     Ok(message)
 }
 
-fn frame(kind: u8, buffer: &mut Vec<u8>, body: impl FnOnce(&mut Writer<'_>)) {
+pub(super) fn frame(kind: u8, buffer: &mut Vec<u8>, body: impl FnOnce(&mut Writer<'_>)) {
     buffer.clear();
     buffer.extend_from_slice(&[b'P', b'H', VERSION, kind]);
     body(&mut Writer(buffer));
@@ -165,7 +165,7 @@ fn frame(kind: u8, buffer: &mut Vec<u8>, body: impl FnOnce(&mut Writer<'_>)) {
 }
 
 /// Checks the frame around a body.
-fn open(bytes: &[u8]) -> Result<(u8, Reader<'_>), WireError> {
+pub(super) fn open(bytes: &[u8]) -> Result<(u8, Reader<'_>), WireError> {
     let mut head = Reader(bytes);
     match head.take(2) {
         Ok(b"PH") => {}

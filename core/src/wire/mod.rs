@@ -9,22 +9,33 @@
 //! | 1 | Heartbeat | name, backlog |
 //! | 2 | Hello | name, epoch, session, oldest |
 //! | 3 | Batch | name, epoch, first, households (sorted), asks, rows |
+//! | 16 | PreVote | term, position |
+//! | 17 | PreVoted | term |
+//! | 18 | Heartbeat (of a leader) | term, round |
+//! | 19 | Resign | term |
+//! | 20 | Vote | term, position, token |
+//! | 21 | Voted | term |
+//! | 22 | Ack (of a heartbeat) | term, round |
+//! | 23 | Nack | term |
+//! | 24 | Transfer | term, round |
+//! | 25 | Behind | term, position |
 //! | 65 | Alive | credit |
 //! | 66 | Welcome | epoch, session, high, credit |
 //! | 67 | Ack | epoch, high, credit, codes |
 //! | 68 | Fenced | epoch |
-
 //!
 //! Every message has exactly one form: what decodes encodes to the same bytes again. `core/tests/wire.rs` holds the
 //! bytes of one frame of each kind; a change of any of them is a change of [`VERSION`].
 //!
 //! [`record`] writes inputs and recovered states for the flight recorder, which frames and checks its own entries.
 
+mod ballots;
 mod bytes;
 mod frames;
 pub mod record;
 mod settings;
 
+pub use ballots::{WirePosition, decode_ballot, encode_ballot};
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
 pub use record::Recorded;

@@ -13,7 +13,8 @@ use crate::delivery::{CodesQuery, Receiver, ReceiverDurable, ReceiverTimer, Reti
 use crate::delivery::{RowsQuery, SenderDurable, SenderTimer, Seq};
 use crate::pipeline::{Content, Pipeline, PipelineDurable, PipelineTimer, Taken};
 use crate::protocol::{Drawn, Input, Protocol, Recovered};
-use crate::types::{EdgeName, Household, NodeId, RequestId};
+use crate::members::Order;
+use crate::types::{EdgeName, Household, NodeId, RequestId, Term};
 use crate::window::{Closed, House, Kept, Reading, Take, Tuple, WindowTimer};
 
 /// A protocol whose inputs can be written down and read back.
@@ -46,9 +47,10 @@ const DRAWN: u8 = 6;
 const LINK: u8 = 7;
 const STALLED: u8 = 8;
 const PAUSED: u8 = 9;
+const ORDERED: u8 = 10;
 
 /// The parts of inputs that differ from protocol to protocol.
-trait Vocabulary: Protocol {
+pub(super) trait Vocabulary: Protocol {
     fn write_message(w: &mut Writer<'_>, message: &Self::Heard);
     fn read_message(bytes: &[u8]) -> Result<Self::Heard, WireError>;
     fn timer_byte(timer: Self::Timer) -> u8;
@@ -88,6 +90,12 @@ impl<P: Vocabulary> Recorded for P {
                 w.byte(DRAWN);
                 w.number(*nonce);
             }
+            Input::Drawn(Drawn::Order { term, order }) => {
+                w.byte(ORDERED);
+                w.number(term.0);
+                w.count(order.iter().count());
+                order.iter().for_each(|node| w.number(node.0.into()));
+            }
             Input::Link { peer, up } => {
                 w.byte(LINK);
                 w.number(peer.0.into());
@@ -119,6 +127,7 @@ impl<P: Vocabulary> Recorded for P {
                 Input::Fetched { query, rows }
             }
             DRAWN => Input::Drawn(Drawn::Nonce(r.number()?)),
+            ORDERED => read_order(&mut r)?,
             LINK => Input::Link {
                 peer: NodeId(r.small()?),
                 up: flag(&mut r)?,
@@ -154,6 +163,17 @@ impl<P: Vocabulary> Recorded for P {
         r.end()?;
         Ok(recovered)
     }
+}
+
+fn read_order<P: Protocol>(r: &mut Reader<'_>) -> Result<Input<P>, WireError> {
+    let term = Term(r.number()?);
+    let count = r.count()?;
+    let nodes = (0..count).map(|_| r.small().map(NodeId)).collect::<Result<Vec<_>, _>>()?;
+    let order = Order::new(nodes);
+    if order.iter().count() != count {
+        return Err(WireError::Order);
+    }
+    Ok(Input::Drawn(Drawn::Order { term, order }))
 }
 
 impl Vocabulary for Pipeline {
@@ -362,7 +382,7 @@ impl Vocabulary for Receiver<Tuple> {
     }
 }
 
-fn flag(r: &mut Reader<'_>) -> Result<bool, WireError> {
+pub(super) fn flag(r: &mut Reader<'_>) -> Result<bool, WireError> {
     match r.byte()? {
         0 => Ok(false),
         1 => Ok(true),

@@ -85,7 +85,7 @@ impl Protocol for Toy {
             Input::Drawn(Drawn::Nonce(nonce)) => fx.report(Said::Drew(nonce)),
             Input::Stalled(short) => fx.report(Said::Stalled(short)),
             Input::Paused => fx.report(Said::Paused),
-            Input::Durable(_) | Input::Link { .. } => {}
+            Input::Durable(_) | Input::Link { .. } | Input::Drawn(Drawn::Order { .. }) => {}
         }
     }
 
