@@ -173,7 +173,10 @@ impl Order {
 
     /// The members, first to last.
     pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.ids.iter().take(usize::from(self.len)).map(|id| NodeId((*id).into()))
+        self.ids
+            .iter()
+            .take(usize::from(self.len))
+            .map(|id| NodeId((*id).into()))
     }
 
     /// All who come before this one; everybody, if it is not in the order.

@@ -3,10 +3,11 @@
 mod simulator_toy;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use pehra_core::node::GateBound;
-use pehra_core::types::NodeId;
+use pehra_core::types::{NodeId, Term};
 use pehra_models::simulator::random::spread;
 use pehra_models::simulator::{Death, Failure, Keep, Latency, Quality, Setting, Span, Time, ms};
 use simulator_toy::{A, B, C, Do, Said, Toys, lan, tell, toys};
@@ -315,4 +316,25 @@ fn a_script_can_wait_for_something() {
     let never = |toys: &Toys| toys.state(B).is_none();
     assert_eq!(toys.run_until(ms(100), never), Ok(false));
     assert_eq!(toys.now(), at + ms(100));
+}
+
+#[test]
+fn the_order_of_a_term_is_the_same_everywhere_and_another_for_each_term_and_seed() {
+    let mut orders = BTreeSet::new();
+    for seed in 0..20 {
+        let mut toys = lan(seed);
+        for term in 0..20 {
+            toys.watch.reports.clear();
+            [A, B]
+                .into_iter()
+                .for_each(|node| tell(&mut toys, node, Do::Order(term)));
+            let order = toys.order(Term(term));
+            let said = Said::Ordered(term, order);
+            assert_eq!((toys.watch.of(A), toys.watch.of(B)), (vec![said.clone()], vec![said]));
+            assert_eq!(order.iter().count(), 3);
+            orders.insert(order);
+        }
+        assert!(orders.len() > 3, "{orders:?}");
+    }
+    assert_eq!(orders.len(), 6);
 }

@@ -92,8 +92,7 @@ pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Rec
 }
 
 pub(super) fn on_candidate_timeout(config: &Config, granted: NodeSet) -> bool {
-    config.has(Bug::CandidateKeepsRaising)
-        || (config.has(Bug::E14SilenceIsAbsence) && granted.contains(config.me))
+    config.has(Bug::CandidateKeepsRaising) || (config.has(Bug::E14SilenceIsAbsence) && granted.contains(config.me))
 }
 
 pub(super) fn asks_early(config: &Config) -> bool {

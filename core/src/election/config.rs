@@ -55,7 +55,10 @@ impl Timing {
     /// The profile of this name.
     #[must_use]
     pub fn profile(name: &str) -> Option<Self> {
-        Self::PROFILES.iter().find(|(known, _)| *known == name).map(|(_, timing)| *timing)
+        Self::PROFILES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, timing)| *timing)
     }
 
     /// The longest lease that goes with an election timeout: L (1 + r) ≤ T (1 − r).
@@ -91,7 +94,11 @@ impl Timing {
         }
         let longest = Self::lease_max(election);
         if lease > longest {
-            return Err(Invalid::LeaseTooLong { lease, longest, election });
+            return Err(Invalid::LeaseTooLong {
+                lease,
+                longest,
+                election,
+            });
         }
         if lease <= heartbeat {
             return Err(Invalid::LeaseTooShort { lease, heartbeat });
@@ -171,7 +178,11 @@ impl Config {
                 Err(Invalid::TenureTooShort { length, election })
             }
             Some(Tenure { length, margin, .. }) if margin < election || margin > length.half() => {
-                Err(Invalid::TenureMargin { margin, length, election })
+                Err(Invalid::TenureMargin {
+                    margin,
+                    length,
+                    election,
+                })
             }
             _ => Ok(()),
         }
@@ -272,7 +283,11 @@ impl fmt::Display for Invalid {
                  durable write are right",
                 rank_step.0, election.0
             ),
-            Self::LeaseTooLong { lease, longest, election } => write!(
+            Self::LeaseTooLong {
+                lease,
+                longest,
+                election,
+            } => write!(
                 f,
                 "a lease of {} ms could outlive its followers' promise of {} ms when clocks run apart by {} in 1000; \
                  write at most {}",
@@ -292,7 +307,11 @@ impl fmt::Display for Invalid {
                 length.0,
                 election.times(10).0
             ),
-            Self::TenureMargin { margin, length, election } => write!(
+            Self::TenureMargin {
+                margin,
+                length,
+                election,
+            } => write!(
                 f,
                 "a margin of {} ms must be between the election timeout ({} ms) and half of the tenure ({} ms)",
                 margin.0,
@@ -327,13 +346,19 @@ mod tests {
             timing.check().expect_err("broken")
         };
         assert_eq!(with(|t| t.heartbeat = Ticks(0)), Invalid::HeartbeatZero);
-        assert!(matches!(with(|t| t.election = Ticks(249)), Invalid::ElectionTooShort { .. }));
+        assert!(matches!(
+            with(|t| t.election = Ticks(249)),
+            Invalid::ElectionTooShort { .. }
+        ));
         assert!(matches!(with(|t| t.rank_step = Ticks(0)), Invalid::RankStep { .. }));
         assert!(matches!(with(|t| t.rank_step = Ticks(301)), Invalid::RankStep { .. }));
         // 300 × 0.9 / 1.1 = 245.45…
         assert!(matches!(
             with(|t| t.lease = Ticks(246)),
-            Invalid::LeaseTooLong { longest: Ticks(245), .. }
+            Invalid::LeaseTooLong {
+                longest: Ticks(245),
+                ..
+            }
         ));
         assert!(matches!(with(|t| t.lease = Ticks(50)), Invalid::LeaseTooShort { .. }));
 
@@ -354,7 +379,13 @@ mod tests {
                 strict: true,
             })
         };
-        let check = |tenure| Config { tenure, ..config.clone() }.check();
+        let check = |tenure| {
+            Config {
+                tenure,
+                ..config.clone()
+            }
+            .check()
+        };
         assert!(matches!(check(tenure(2999, 300)), Err(Invalid::TenureTooShort { .. })));
         assert!(matches!(check(tenure(3000, 299)), Err(Invalid::TenureMargin { .. })));
         assert!(matches!(check(tenure(3000, 1501)), Err(Invalid::TenureMargin { .. })));

@@ -498,7 +498,11 @@ impl<L: Position> Election<L> {
         let newer = newer && !super::bugs::grants_without_adopting(self, config, from, term, fx);
         if newer {
             if let Role::Leader(leader) = &self.role {
-                let why = if leader.hands_over_to(from) { Why::HandedOver } else { Why::HigherTerm };
+                let why = if leader.hands_over_to(from) {
+                    Why::HandedOver
+                } else {
+                    Why::HigherTerm
+                };
                 self.stop_leading(config, why, fx);
             }
             self.enter(term, fx);

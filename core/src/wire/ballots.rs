@@ -82,9 +82,17 @@ pub fn decode_ballot<L: WirePosition>(bytes: &[u8]) -> Result<Message<L>, WireEr
     let r = &mut r;
     let term = Term(r.number()?);
     let message = match kind {
-        PRE_VOTE => Notice::PreVote { term, last: L::read(r)? }.into(),
+        PRE_VOTE => Notice::PreVote {
+            term,
+            last: L::read(r)?,
+        }
+        .into(),
         PRE_VOTED => Notice::PreVoted { term }.into(),
-        HEARTBEAT => Notice::Heartbeat { term, round: r.number()? }.into(),
+        HEARTBEAT => Notice::Heartbeat {
+            term,
+            round: r.number()?,
+        }
+        .into(),
         RESIGN => Notice::Resign { term }.into(),
         VOTE => {
             let last = L::read(r)?;
@@ -92,10 +100,22 @@ pub fn decode_ballot<L: WirePosition>(bytes: &[u8]) -> Result<Message<L>, WireEr
             Claim::Vote { term, last, token }.into()
         }
         VOTED => Claim::Voted { term }.into(),
-        ACK => Claim::Ack { term, round: r.number()? }.into(),
+        ACK => Claim::Ack {
+            term,
+            round: r.number()?,
+        }
+        .into(),
         NACK => Claim::Nack { term }.into(),
-        TRANSFER => Claim::Transfer { term, round: r.number()? }.into(),
-        _ => Claim::Behind { term, last: L::read(r)? }.into(),
+        TRANSFER => Claim::Transfer {
+            term,
+            round: r.number()?,
+        }
+        .into(),
+        _ => Claim::Behind {
+            term,
+            last: L::read(r)?,
+        }
+        .into(),
     };
     Reader(r.0).end()?;
     Ok(message)

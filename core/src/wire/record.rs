@@ -11,9 +11,9 @@ use super::frames::{read_codes, read_rows, write_codes, write_rows};
 use super::{Reader, WireError, Writer, decode_down, decode_up, encode_down, encode_up};
 use crate::delivery::{CodesQuery, Receiver, ReceiverDurable, ReceiverTimer, Retired};
 use crate::delivery::{RowsQuery, SenderDurable, SenderTimer, Seq};
+use crate::members::Order;
 use crate::pipeline::{Content, Pipeline, PipelineDurable, PipelineTimer, Taken};
 use crate::protocol::{Drawn, Input, Protocol, Recovered};
-use crate::members::Order;
 use crate::types::{EdgeName, Household, NodeId, RequestId, Term};
 use crate::window::{Closed, House, Kept, Reading, Take, Tuple, WindowTimer};
 
@@ -168,7 +168,9 @@ impl<P: Vocabulary> Recorded for P {
 fn read_order<P: Protocol>(r: &mut Reader<'_>) -> Result<Input<P>, WireError> {
     let term = Term(r.number()?);
     let count = r.count()?;
-    let nodes = (0..count).map(|_| r.small().map(NodeId)).collect::<Result<Vec<_>, _>>()?;
+    let nodes = (0..count)
+        .map(|_| r.small().map(NodeId))
+        .collect::<Result<Vec<_>, _>>()?;
     let order = Order::new(nodes);
     if order.iter().count() != count {
         return Err(WireError::Order);

@@ -100,6 +100,7 @@ pub struct Cluster<P: Protocol, I, W> {
     pub(super) desk: Desk<P>,
     pub(super) failure: Option<Failure>,
     pub(super) nonces: u64,
+    pub(super) seed: u64,
     sink: Option<Sink>,
     steps: u64,
     at_once: u32,
@@ -129,6 +130,7 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
             desk: Desk::default(),
             failure: None,
             nonces: 0,
+            seed,
             sink: None,
             steps: 0,
             at_once: 0,
@@ -261,7 +263,11 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
     /// Tells those who look on.
     pub(super) fn see(&mut self, at: usize, sight: &Sight<'_, P>) {
         let id = self.machines[at].id;
-        self.watch.see(self.now, id, sight);
+        let view = View {
+            now: self.now,
+            machines: &self.machines,
+        };
+        self.watch.see(&view, id, sight);
         if let Some(sink) = &mut self.sink {
             match sight {
                 Sight::Started => sink(self.now, format_args!("{id} starts")),

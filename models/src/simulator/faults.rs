@@ -172,6 +172,12 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
         }
     }
 
+    /// How one direction treats what it carries.
+    #[must_use]
+    pub fn quality(&self, from: NodeId, to: NodeId) -> Quality {
+        self.links[self.place(from) * self.machines.len() + self.place(to)].quality
+    }
+
     /// Changes how one direction treats what it carries.
     pub fn set_quality(&mut self, from: NodeId, to: NodeId, quality: Quality) {
         let (from_at, to_at) = (self.place(from), self.place(to));

@@ -9,6 +9,7 @@
 //!   calls it: run for a while, run until something holds, do some harm, go on.
 //! * [`faults`] - the harm: processes that die, freeze and return, links that fail, disks that are slow or stand still.
 //! * [`Watch`] - who looks on: told of everything that leaves a node, asked after every step whether all is well.
+//! * [`election`] - a watch for elections, with their claims as oracles.
 //! * [`machine`] - one process and how its loop turns: what `pehra-driver` promises a protocol, in virtual time.
 //! * [`disk`], [`network`] - what a machine writes to and talks through.
 //! * [`time`], [`random`], [`agenda`] - whole numbers, one seed, one queue.
@@ -19,6 +20,7 @@
 pub mod agenda;
 pub mod cluster;
 pub mod disk;
+pub mod election;
 pub mod faults;
 pub mod machine;
 pub mod network;

@@ -3,9 +3,10 @@
 //! After a standstill the protocol is told first; then the timers that are due fire, oldest first; then what the store
 //! has done is reported; then comes mail, while the gate has room. Draws are answered right after the step.
 
+use pehra_core::members::Order;
 use pehra_core::node::{Node, Output, Taken};
 use pehra_core::protocol::{Draw, Drawn, Image, Input, Protocol};
-use pehra_core::types::NodeId;
+use pehra_core::types::{NodeId, Term};
 
 use super::cluster::{Cluster, Due};
 use super::disk::{Done, Job};
@@ -240,7 +241,20 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
                 self.nonces += 1;
                 Drawn::Nonce(spread(self.nonces))
             }
+            Draw::Order { term } => Drawn::Order {
+                term,
+                order: self.order(term),
+            },
         }
+    }
+
+    /// The order drawn for a term: the same on every machine, another in another world.
+    #[must_use]
+    pub fn order(&self, term: Term) -> Order {
+        let key = spread(self.seed).wrapping_add(term.0);
+        let mut ids: Vec<NodeId> = self.ids().collect();
+        ids.sort_by_key(|id| spread(spread(key).wrapping_add(u64::from(id.0))));
+        Order::new(ids)
     }
 
     fn send(&mut self, from: usize, to: NodeId, message: P::Heard) {

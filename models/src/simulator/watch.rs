@@ -40,6 +40,12 @@ pub struct View<'a, P: Protocol, I> {
 }
 
 impl<'a, P: Protocol, I> View<'a, P, I> {
+    /// One machine.
+    #[must_use]
+    pub fn machine(&self, id: NodeId) -> Option<&'a Machine<P, I>> {
+        self.machines.iter().find(|machine| machine.id == id)
+    }
+
     /// The states of the processes that live, frozen ones too.
     pub fn living(&self) -> impl Iterator<Item = (NodeId, &'a P)> + use<'a, P, I> {
         let machines = self.machines;
@@ -52,8 +58,8 @@ impl<'a, P: Protocol, I> View<'a, P, I> {
 /// Looks on, and judges.
 pub trait Watch<P: Protocol, I> {
     /// Sees one thing happen at one node.
-    fn see(&mut self, now: Time, node: NodeId, sight: &Sight<'_, P>) {
-        let _ = (now, node, sight);
+    fn see(&mut self, view: &View<'_, P, I>, node: NodeId, sight: &Sight<'_, P>) {
+        let _ = (view, node, sight);
     }
 
     /// Is asked after every step of `stepped` whether all is as it should be.

@@ -1,7 +1,8 @@
 //! A toy that does what it is told, and a watch that writes down.
 
+use pehra_core::members::Order;
 use pehra_core::protocol::{Draw, Drawn, Effects, Image, Input, Protocol, Recovered};
-use pehra_core::types::{Broken, Delay, NodeId, RequestId, Ticks};
+use pehra_core::types::{Broken, Delay, NodeId, RequestId, Term, Ticks};
 use pehra_models::simulator::{Cluster, Setting, Sight, Time, View, Voice, Watch, ms};
 
 pub const A: NodeId = NodeId(0);
@@ -23,6 +24,8 @@ pub enum Do {
     Count,
     /// Ask for a nonce.
     Draw,
+    /// Ask for the order of a term.
+    Order(u64),
     /// Turn in a circle.
     Circle,
     /// Find an invariant broken.
@@ -39,6 +42,7 @@ pub enum Said {
     Stalled(bool),
     Counted(usize),
     Drew(u64),
+    Ordered(u64, Order),
     Paused,
 }
 
@@ -114,6 +118,7 @@ impl Protocol for Toy {
                 fx.draw(Draw::Nonce);
                 fx.draw(Draw::Nonce);
             }
+            Input::Commanded(_, Do::Order(term)) => fx.draw(Draw::Order { term: Term(term) }),
             Input::Commanded(_, Do::Circle) | Input::Fired(CIRCLE) => fx.arm(CIRCLE, Delay::exactly(Ticks(0))),
             Input::Commanded(_, Do::Break) => fx.fault(Broken("as told")),
             Input::Received { message, .. } => fx.report(Said::Heard(message)),
@@ -121,6 +126,7 @@ impl Protocol for Toy {
             Input::Fetched { rows, .. } => fx.report(Said::Counted(rows)),
             Input::Drawn(Drawn::Nonce(nonce)) => fx.report(Said::Drew(nonce)),
             Input::Durable(_) => self.saved += 1,
+            Input::Drawn(Drawn::Order { term, order }) => fx.report(Said::Ordered(term.0, order)),
             Input::Link { peer, up } => fx.report(Said::Link(peer, up)),
             Input::Stalled(short) => fx.report(Said::Stalled(short)),
             Input::Paused => fx.report(Said::Paused),
@@ -161,9 +167,9 @@ pub struct Book {
 }
 
 impl Watch<Toy, Numbers> for Book {
-    fn see(&mut self, now: Time, node: NodeId, sight: &Sight<'_, Toy>) {
+    fn see(&mut self, view: &View<'_, Toy, Numbers>, node: NodeId, sight: &Sight<'_, Toy>) {
         match sight {
-            Sight::Report(report) => self.reports.push((now, node, (*report).clone())),
+            Sight::Report(report) => self.reports.push((view.now, node, (*report).clone())),
             Sight::Event(event) => self.events.push((node, **event)),
             _ => {}
         }
