@@ -15,7 +15,7 @@ mod simulator_trial;
 use pehra_core::election::{Command, Tenure};
 use pehra_core::types::{NodeId, Ticks};
 use pehra_models::results;
-use pehra_models::simulator::{Death, Failure, Latency, Span};
+use pehra_models::simulator::{Death, Failure, Latency, Quality, Span, ms};
 use simulator_trial::Must::{Keep, Lead, Recover};
 use simulator_trial::{LAN, Measured, Row, Trial, WAN, World, try_all, voters};
 
@@ -108,7 +108,7 @@ rows! {
     one_way_pair: voters(5), Keep, "one follower hears the leader, who does not hear it";
     wrong_hint: voters(3), Keep, "one follower is told that the leader went, who did not";
     slow_disks: voters(3), ONE, "every disk takes up to a twelfth of T, and the leader vanishes";
-    successor_with_dead_disk: voters(5), Lead, "the leader vanishes, and the disk of the first in the order stands still";
+    successor_with_dead_disk: voters(5), ONE, "the leader vanishes, and the disk of the first in the order stands still";
     stalled_disk_of_leader: voters(3), Keep, "the leader's disk stands still: it has nothing to write";
     full_disk_of_leader: voters(3), ONE, "the leader's store runs out of space";
     clocks_apart: voters(5), Keep, "clocks run apart by a tenth either way";
@@ -116,12 +116,15 @@ rows! {
     short_pause: voters(3), Keep, "the leader's process is frozen for less than T / 2";
     long_pause: voters(3), ONE, "the leader's process is frozen for 10 T";
     paused_follower: voters(3), Keep, "a follower's process is frozen for 10 T";
-    all_pause: voters(3), Lead, "every process is frozen for 10 T at the same time";
+    all_pause: voters(3), ONE, "every process is frozen for 10 T at the same time";
     restart_of_all: voters(3), ONE, "every process dies, and all start again";
     restart_of_all_of_five: voters(5), ONE, "every process dies, and all start again";
     rolling_restart: voters(3), Recover { changes: 3 }, "one process after the other is restarted, the leader's last";
     follower_restarts: voters(3), Keep, "a follower's process dies and starts again at once";
     majority_lost_and_back: voters(5), ONE, "three of five die, later one of them starts again";
+    one_by_one: voters(5), ONE, "all are down; two start and nobody leads, a third and one leads, the others follow";
+    store_lost: voters(5), ONE, "a follower's store is lost, and the leader vanishes";
+    messages_repeat_and_overtake: voters(5), ONE, "messages take up to T / 50, a fifth arrives twice; the leader vanishes";
     resigns: voters(3), ONE, "the leader is asked to resign";
     transfers: voters(3), ONE, "the leader is asked to hand over to a follower";
     transfers_to_the_dead: voters(3), Keep, "the leader is asked to hand over to a follower that is frozen";
@@ -130,13 +133,16 @@ rows! {
     tenure_ends: TENURE, Lead, "leaderships end after 30 s by handing over";
     observers_come_and_go: OBSERVED, Keep, "observers die, are cut off and start again";
     leader_vanishes_before_observers: OBSERVED, ONE, "the leader vanishes before two observers";
+    chaos: voters(3), Lead, "everything at random for 30 T, while clients ask; then calm: a leader in time";
+    chaos_of_five: voters(5), Lead, "everything at random for 30 T, while clients ask; then calm: a leader in time";
+    chaos_with_leases: LEASED, Lead, "everything at random for 30 T, while clients ask; then calm: a leader in time";
     asked_all_the_time: voters(3), Recover { changes: 3 }, "clients ask everybody who leads, while leaders freeze and are killed";
     asked_with_leases: LEASED, Recover { changes: 3 }, "the same with leases";
 }
 
 /// What happens in each row.
 mod scripts {
-    use super::{Command, Death, Latency, NodeId, Run, Span, Trial};
+    use super::{Command, Death, Latency, NodeId, Quality, Run, Span, Trial, ms};
 
     /// Links only `hub` with the others.
     fn star(t: &mut Trial, hub: NodeId) {
@@ -510,6 +516,50 @@ mod scripts {
         Ok(())
     }
 
+    pub fn one_by_one(t: &mut Trial) -> Run {
+        let followers = t.followers()?;
+        t.everybody().into_iter().for_each(|node| t.kill(node, Death::Seen));
+        t.start(followers[0]);
+        t.wait_some(0, 3000)?;
+        t.start(followers[1]);
+        t.wait(5000)?;
+        let now = t.now();
+        if t.watch.working(now).is_some() {
+            return Err(t.failure("somebody leads without a majority"));
+        }
+        t.fault();
+        t.start(followers[2]);
+        t.wait(4000)?;
+        t.start_all();
+        Ok(())
+    }
+
+    pub fn store_lost(t: &mut Trial) -> Run {
+        let follower = t.followers()?[0];
+        t.kill(follower, Death::Seen);
+        t.image_mut(follower).lost = true;
+        t.wait_some(0, 2000)?;
+        t.start(follower);
+        t.wait(2000)?;
+        leader_vanishes(t)
+    }
+
+    pub fn messages_repeat_and_overtake(t: &mut Trial) -> Run {
+        let (leader, follower) = (t.leader()?, t.followers()?[0]);
+        let quality = t.quality(leader, follower);
+        let latency = Span {
+            max: t.t(20),
+            ..quality.latency
+        };
+        t.set_quality_of_all(Quality {
+            latency,
+            twice_permille: 200,
+            ..quality
+        });
+        t.wait(3000)?;
+        leader_vanishes(t)
+    }
+
     pub fn resigns(t: &mut Trial) -> Run {
         let leader = t.leader()?;
         t.fault();
@@ -613,5 +663,85 @@ mod scripts {
 
     pub fn asked_with_leases(t: &mut Trial) -> Run {
         asked_all_the_time(t)
+    }
+
+    /// One random harm, or one random repair.
+    fn harm(t: &mut Trial) {
+        let all = t.everybody();
+        let one_of = |t: &mut Trial| all[usize::try_from(t.chance.below(all.len() as u64)).unwrap_or(0)];
+        let (node, other) = (one_of(t), one_of(t));
+        match t.chance.below(20) {
+            0 => t.kill(node, Death::Seen),
+            1 => t.kill(node, Death::Silent),
+            2..=4 => t.start(node),
+            5 => t.pause(node),
+            6..=8 => t.resume(node),
+            9 if node != other => t.link(node, other, false),
+            10 if node != other => t.cut(node, other),
+            11 => t.isolate(node),
+            12 | 13 => t.mend_all(),
+            14 => t.stall_disk(node),
+            15 => t.free_disk(node),
+            16 if node != other => t.hint(node, other, false),
+            17 => t.tell(node, Command::Transfer(None)),
+            18 => t.tell(node, Command::Resign),
+            19 => {
+                let full = t.chance.chance(300);
+                t.short_of_space(node, full);
+            }
+            _ => t.set_clock(node, 0),
+        }
+    }
+
+    pub fn chaos(t: &mut Trial) -> Run {
+        let (leader, follower) = (t.leader()?, t.followers()?[0]);
+        let quality = t.quality(leader, follower);
+        let latency = Span {
+            max: t.t(100),
+            ..quality.latency
+        };
+        let bad = Quality {
+            latency,
+            loss_permille: 50,
+            twice_permille: 50,
+            ..quality
+        };
+        t.set_quality_of_all(bad);
+        let slow = Latency::of(Span {
+            min: ms(0),
+            max: t.t(100),
+        });
+        t.everybody().into_iter().for_each(|node| t.set_disk(node, slow));
+        drift(t, 90_000);
+        for _ in 0..150 {
+            harm(t);
+            t.ask_all_for(200, 100)?;
+        }
+        t.set_quality_of_all(quality);
+        t.mend_all();
+        for node in t.everybody() {
+            t.resume(node);
+            t.start(node);
+            t.free_disk(node);
+            t.short_of_space(node, false);
+            t.set_disk(node, Latency::QUICK);
+            t.set_clock(node, 0);
+        }
+        t.fault();
+        let within = t.within();
+        let leads = t.run_until(within, |t| t.watch.working(t.now()).is_some())?;
+        if leads {
+            Ok(())
+        } else {
+            Err(t.failure("V1: nobody leads in time after it has become calm"))
+        }
+    }
+
+    pub fn chaos_of_five(t: &mut Trial) -> Run {
+        chaos(t)
+    }
+
+    pub fn chaos_with_leases(t: &mut Trial) -> Run {
+        chaos(t)
     }
 }

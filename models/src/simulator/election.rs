@@ -1,8 +1,12 @@
 //! Watches an election: who led when, who was listened to, and whether what must never happen did.
 //!
 //! Of `election`'s claims it holds I1 (one leadership a term), I2 (terms never fall, claims rest on durable terms), I3
-//! (one vote a term), I4 (a leadership rests on a majority's durable votes), I5 (leases do not overlap) and Q1 (the
+//! (one vote a term), I4 (a leadership rests on a majority's durable votes), I5 (leases do not overlap), I6 and Q1 (the
 //! client question) after every step. How long things took is for the test to judge.
+//!
+//! I6, that terms grow in the order in which leaderships are won, is held for those that a majority answers: votes can be
+//! under way for so long that a candidate wins an old term after another has won a higher one. It then leads nobody: each
+//! majority has a member that has left the old term.
 
 use std::collections::BTreeMap;
 
@@ -151,6 +155,17 @@ impl Leaderships {
         }
         leadership.answers = NodeSet::EMPTY;
         leadership.acknowledged.get_or_insert(now);
+        let began = leadership.began;
+        let higher = self
+            .leaderships
+            .range(term..)
+            .find(|(of, later)| **of > term && later.began < began);
+        if let Some((of, later)) = higher {
+            let other = later.leader;
+            self.wrong(format!(
+                "I6: a majority answers {leader} in {term}, after {other} has led {of}"
+            ));
+        }
         match self.working.last_mut() {
             Some((of, _, last)) if *of == term && now - *last <= self.patience => *last = now,
             _ => self.working.push((term, now, now)),
@@ -232,7 +247,11 @@ impl<L: Position> Watch<Election<L>, HardImage> for Leaderships {
         else {
             return Ok(());
         };
-        let durable = machine.disk.image.hard.unwrap_or_default().term;
+        let image = machine.disk.image;
+        if image.lost {
+            return self.wrong.take().map_or(Ok(()), Err);
+        }
+        let durable = image.hard.unwrap_or_default().term;
         let known = &mut self.terms[usize::from(stepped.0)];
         let in_this_life = if known.1 == machine.lives { known.2 } else { durable };
         if durable < known.0 || state.term() < in_this_life || state.term() < durable {

@@ -213,6 +213,13 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
         self.disk_says(at, done);
     }
 
+    /// A store, to be harmed while no process uses it.
+    pub fn image_mut(&mut self, id: NodeId) -> &mut I {
+        let at = self.place(id);
+        self.trace(format_args!("-- the store of {id} is harmed"));
+        &mut self.machines[at].disk.image
+    }
+
     /// The store says that space is short, or no longer is.
     pub fn short_of_space(&mut self, id: NodeId, short: bool) {
         let at = self.place(id);
