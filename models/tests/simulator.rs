@@ -135,5 +135,7 @@ rows! {
     chaos_of_five: voters(5), Lead, "everything at random for 30 T, while clients ask; then calm: a leader in time";
     chaos_with_leases: LEASED, Lead, "everything at random for 30 T, while clients ask; then calm: a leader in time";
     asked_all_the_time: voters(3), Recover { changes: 3 }, "clients ask everybody who leads, while leaders freeze and are killed";
+    asked_while_clocks_part: voters(3), ONE, "the leader's clock is slow and the others' fast, by a tenth; it is cut off while clients ask";
+    leased_while_clocks_part: LEASED, ONE, "the same with leases";
     asked_with_leases: LEASED, Recover { changes: 3 }, "the same with leases";
 }

@@ -86,3 +86,21 @@ pub fn asked_all_the_time(t: &mut Trial) -> Run {
 pub fn asked_with_leases(t: &mut Trial) -> Run {
     asked_all_the_time(t)
 }
+
+/// Clocks at the bound that a lease bears, and a leader that learns as late as can be that it is one no more.
+pub fn asked_while_clocks_part(t: &mut Trial) -> Run {
+    let leader = t.leader()?;
+    for node in t.everybody() {
+        t.set_clock(node, if node == leader { -100_000 } else { 100_000 });
+    }
+    t.ask_all_for(3000, 37)?;
+    t.fault();
+    t.isolate(leader);
+    t.ask_all_for(2000, 3)?;
+    t.mend_all();
+    t.ask_all_for(2000, 37)
+}
+
+pub fn leased_while_clocks_part(t: &mut Trial) -> Run {
+    asked_while_clocks_part(t)
+}

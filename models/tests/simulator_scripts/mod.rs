@@ -9,8 +9,8 @@ use pehra_models::simulator::Failure;
 
 pub use chaos::{chaos, chaos_of_five, chaos_with_leases};
 pub use commands::{
-    asked_all_the_time, asked_with_leases, drained_followers, drains, resigns, tenure_ends, transfers,
-    transfers_to_the_dead,
+    asked_all_the_time, asked_while_clocks_part, asked_with_leases, drained_followers, drains,
+    leased_while_clocks_part, resigns, tenure_ends, transfers, transfers_to_the_dead,
 };
 pub use links::{
     chained, deaf_follower, deaf_leader, deaf_leader_of_five, flapping_follower, flapping_leader, follower_returns,
