@@ -14,6 +14,7 @@
 //! * [`engines`] - the same model in Stateright, and its browser.
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
+//! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
@@ -34,6 +35,7 @@ pub mod report;
 pub mod results;
 mod scc;
 pub mod shared;
+pub mod simulator;
 pub mod site;
 mod store;
 pub mod trace;
