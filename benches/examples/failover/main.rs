@@ -12,6 +12,7 @@
 mod cluster;
 mod etcd;
 mod options;
+mod pehra;
 mod ports;
 mod prober;
 mod question;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 use crate::etcd::Etcd;
+use crate::pehra::Pehra;
 use crate::stop::Stop;
 use crate::system::{Fault, INSTALL, Pace, System};
 use crate::zookeeper::ZooKeeper;
@@ -20,7 +21,7 @@ pub struct Options {
     pub trials: u32,
 
     /// What is measured, with commas between
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["etcd", "zookeeper"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["etcd", "zookeeper", "pehra"])]
     pub systems: Vec<Name>,
 
     /// What happens to the leader, with commas between
@@ -52,6 +53,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", default_value = "/usr/bin/etcd")]
     pub etcd: PathBuf,
 
+    /// The program pehra-broker
+    #[arg(long, value_name = "FILE", default_value = "target/release/pehra-broker")]
+    pub broker: PathBuf,
+
     /// The folder with zookeeper.jar and the jars that it needs
     #[arg(long, value_name = "FOLDER", default_value = "/usr/share/java")]
     pub zookeeper: PathBuf,
@@ -77,6 +82,8 @@ pub enum Name {
     Etcd,
     /// Apache ZooKeeper
     Zookeeper,
+    /// Pehra's own voters
+    Pehra,
 }
 
 impl Options {
@@ -89,6 +96,16 @@ impl Options {
                     return Err(missing("etcd", "--etcd FILE", &program));
                 }
                 Ok(Box::new(Etcd { pace, program }))
+            }
+            Name::Pehra => {
+                let program = self.broker.clone();
+                if !program.exists() {
+                    return Err(Stop::failed(format!(
+                        "pehra-broker is not at {}; build it with: cargo build --release -p pehra-broker",
+                        program.display()
+                    )));
+                }
+                Ok(Box::new(Pehra { pace, program }))
             }
             Name::Zookeeper => {
                 let jars = self.zookeeper.clone();

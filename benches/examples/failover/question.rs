@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::{etcd, zookeeper};
+use crate::{etcd, pehra, zookeeper};
 
 /// What is asked, and whom. All of it is done on a connection of its own.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum Question {
     /// ZooKeeper: open a session, which is itself a write that a majority has to accept. (To write a node in that session
     /// would be a second such write, which the others do not have to do.)
     Session(SocketAddr),
+    /// Pehra: who leads, with which fencing number.
+    Leader(SocketAddr),
 }
 
 /// What came back.
@@ -27,6 +29,7 @@ impl Question {
     pub async fn ask(&self) -> io::Result<Answer> {
         match self {
             Self::Put(address) => etcd::put(*address).await,
+            Self::Leader(address) => pehra::who_leads(*address).await,
             Self::Session(address) => zookeeper::open_session(*address).await,
         }
     }

@@ -73,6 +73,10 @@ pub trait System {
     fn asks(&self) -> &'static str;
     /// Faults that it has a counterpart of.
     fn bears(&self, fault: Fault) -> bool;
+    /// Whether the number in each answer belongs to the leadership behind it, so that it must never fall.
+    fn tells_fencing_numbers(&self) -> bool {
+        false
+    }
     /// Addresses that one node listens on.
     fn addresses_per_node(&self) -> usize;
     /// Starts one node of the cluster, fresh or again.

@@ -77,6 +77,9 @@ pub fn run(cluster: &mut Cluster<'_>, fault: Fault, random: &mut StdRng) -> Resu
     if prober.stalled_since(watch.before) {
         return Ok(Outcome::Again("this program was held up"));
     }
+    if cluster.system.tells_fencing_numbers() {
+        refuse_a_fall(&prober.successes())?;
+    }
     if fault == Fault::Move && cluster.leader() == Some(victim) {
         return Ok(Outcome::Again("the leader did not hand over"));
     }
@@ -183,6 +186,26 @@ impl Watch {
             .filter(|success| success.term.is_some_and(|term| term > old));
         next.next().map(|success| success.answered)
     }
+}
+
+/// A question that was asked after an answer must not be answered in an earlier leadership.
+fn refuse_a_fall(successes: &[Success]) -> Result<(), Stop> {
+    let mut by_asking: Vec<&Success> = successes.iter().collect();
+    by_asking.sort_by_key(|success| success.asked);
+    let mut answered = successes.iter().peekable();
+    let mut highest = None;
+    for success in by_asking {
+        while let Some(earlier) = answered.next_if(|earlier| earlier.answered < success.asked) {
+            highest = highest.max(earlier.term);
+        }
+        if success.term < highest {
+            return Err(Stop::failed(format!(
+                "fencing numbers fell: {:?} was answered, and to a later question {:?}",
+                highest, success.term
+            )));
+        }
+    }
+    Ok(())
 }
 
 struct Gap {
