@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::ports::free_address;
-use crate::question::{Question, wait_for};
+use crate::question::Question;
 use crate::stop::{Stop, pause};
 use crate::system::{Layout, NODES, Place, System};
 
@@ -92,7 +92,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn is_whole(&self) -> bool {
-        (0..NODES).all(|place| wait_for(self.question(place).ask()).is_ok()) && self.leader().is_some()
+        (0..NODES).all(|place| self.system.takes_part(place, &self.layout)) && self.leader().is_some()
     }
 
     /// What went wrong, with the last words of each node.

@@ -54,6 +54,15 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Stop> {
     options.raise_priority()?;
+    // What is missing is said now, not after the systems before it were measured.
+    for name in &options.systems {
+        options.system(
+            *name,
+            Pace {
+                timeout_ms: options.timeouts[0],
+            },
+        )?;
+    }
     let machine = Machine::look();
     eprintln!("{machine}");
     let mut random = StdRng::seed_from_u64(options.seed);

@@ -71,6 +71,12 @@ impl System for Pehra {
         Question::Leader(cluster.client(place))
     }
 
+    fn takes_part(&self, place: Place, cluster: &Layout) -> bool {
+        // Only the leader answers; a follower names it as the one to try.
+        wait_for(request(cluster.client(place), &json!({ "ask": "leader" })))
+            .is_ok_and(|reply| !reply["leader"].is_null() || reply["try"].is_u64())
+    }
+
     fn version(&self, cluster: &Layout) -> Option<String> {
         let reply = wait_for(request(cluster.client(0), &json!({ "ask": "status" }))).ok()?;
         Some(reply["status"]["version"].as_str()?.to_owned())

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 use pehra_testbed::process::Process;
 
-use crate::question::Question;
+use crate::question::{Question, wait_for};
 use crate::stop::Stop;
 
 /// Nodes of each cluster.
@@ -83,6 +83,10 @@ pub trait System {
     fn start(&self, place: Place, cluster: &Layout, log: File) -> Result<Process, Stop>;
     /// What a prober asks this node.
     fn question(&self, place: Place, cluster: &Layout) -> Question;
+    /// Whether this node takes part: it answers, or knows who does.
+    fn takes_part(&self, place: Place, cluster: &Layout) -> bool {
+        wait_for(self.question(place, cluster).ask()).is_ok()
+    }
     /// Its version, as a running node tells it.
     fn version(&self, cluster: &Layout) -> Option<String>;
     /// The node that says of itself that it leads, if exactly one does.
