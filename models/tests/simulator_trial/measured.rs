@@ -40,7 +40,15 @@ pub fn measure(name: String, row: &Row, outcomes: &[Outcome]) -> Measured {
         voters: row.world.voters,
         must: match row.must {
             Must::Keep => "the leader stays".into(),
-            Must::Recover { changes } => format!("recovers in time, {changes} new at most"),
+            Must::Recover { changes } => {
+                let late = outcomes.iter().filter(|outcome| outcome.late).count();
+                let but = if late > 0 {
+                    format!(" (**{late} seeds later**)")
+                } else {
+                    String::new()
+                };
+                format!("recovers in time{but}, {changes} new at most")
+            }
             Must::Lead => "somebody leads in the end".into(),
         },
         seeds: outcomes.len() as u64,
