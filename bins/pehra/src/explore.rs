@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-/// Walk through a checked model in a browser, step by step: the same code that edge and cloud run.
+/// Walk through a checked model in a browser, step by step: the same code that the binaries run.
 ///
 /// Examples:
 ///   pehra explore delivery
+///   pehra explore election
 ///   pehra explore delivery --address 127.0.0.1:3001
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -23,6 +24,8 @@ pub struct Args {
 enum Model {
     /// Rows from an edge to the cloud
     Delivery,
+    /// Voters that elect a leader
+    Election,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
@@ -36,6 +39,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     println!("open http://{} in a browser; Ctrl-C ends it", args.address);
     match args.model {
         Model::Delivery => pehra_models::delivery::explorer(args.address),
+        Model::Election => pehra_models::election::explorer(args.address),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,9 +6,12 @@
 //! * `election/I3` All votes that a member ever gives in one term name one candidate.
 //! * `election/I4` Every leadership rests on durable votes of a majority of all voters.
 //! * `election/I5` No two leases are valid at one moment, while clocks keep within their bound.
-//! * `election/I6` Fencing numbers (terms) grow in the order in which leaderships are won.
+//! * `election/I6` A leadership that is won after one with a higher fencing number (term) is never confirmed.
 //! * `election/I7` A pre-vote changes nothing durable.
 //! * `election/I8` What a member does depends on its state and its input alone.
+//! * `election/R3` Nobody would vote against a leader that it has heard within T.
+//! * `election/R5` Nobody raises its term to stand, unless a majority would vote for it or its leader hands over.
+//! * `election/R8` A resignation frees whoever hears it at once.
 //! * `election/Q1` "Who leads?" is answered with a leader only if nobody with a higher term led when it was asked.
 //! * `election/V1` When things calm down, any majority that is up gets a leader, and keeps it.
 //! * `election/V2` The same with one voter that reaches a majority, whoever else cannot.
