@@ -303,7 +303,8 @@ impl fmt::Display for Refused {
             Self::OtherStore { node, known, shown } => write!(
                 f,
                 "{node} came back with another store ({shown:016x}, known is {known:016x}) and may have forgotten its \
-                 vote: give it back its own state directory, or let it join as a new member with a new id"
+                 vote: give it back its own state directory; if that is gone, stop all members, raise `number` in the \
+                 cluster's file, and start them"
             ),
             Self::OlderIncarnation { node, known, shown } => write!(
                 f,
