@@ -20,10 +20,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use pehra_core::delivery::*;
+use pehra_core::election;
+use pehra_core::members::{NodeSet, Order};
 use pehra_core::node::{Desk, GateBound, Node, Output, Taken as Fed};
 use pehra_core::pipeline::{Content, Pipeline, PipelineConfig, PipelineTimer, Taken};
 use pehra_core::protocol::{Drawn, Input, Protocol, Recovered};
-use pehra_core::types::{EdgeName, Household, NodeId, RequestId};
+use pehra_core::types::{EdgeName, Household, NodeId, RequestId, Term};
 use pehra_core::window::{Reading, Span, Take, Tuple, WindowConfig, WindowTimer};
 use pehra_core::wire;
 
@@ -456,4 +458,101 @@ fn encoding_into_a_warm_buffer_allocates_only_the_list_of_households() {
     assert_eq!(allocations(|| wire::encode_up(&edge, &heartbeat, &mut buffer)).0, 0);
     let (count, ()) = allocations(|| wire::encode_up(&edge, &batch, &mut buffer));
     assert!(count <= 2, "{count}");
+}
+
+/// One round of all that can happen to a voter among 64: it follows, votes, asks, stands, leads, is asked, hands over
+/// and gives up.
+fn voter_round(bench: &mut Bench<election::Election<()>>, _: u64) {
+    use election::{Claim, Command, Notice, Role, Timer};
+    type Say = election::Message<()>;
+    let hear = |bench: &mut Bench<_>, from: u16, message: Say| {
+        let from = NodeId(from);
+        bench.feed(Input::Received { from, message });
+    };
+    let order = |bench: &mut Bench<election::Election<()>>| {
+        let term = bench.node.state().term();
+        let order = Order::new((0..64).map(NodeId));
+        bench.feed(Input::Drawn(Drawn::Order { term, order }));
+    };
+    let next = |bench: &Bench<election::Election<()>>| bench.node.state().term().next().unwrap();
+    // Followed and left.
+    let term = next(bench);
+    hear(bench, 1, Notice::Heartbeat { term, round: 1 }.into());
+    order(bench);
+    hear(bench, 2, Notice::PreVote { term, last: () }.into());
+    hear(
+        bench,
+        2,
+        Notice::PreVote {
+            term: next(bench),
+            last: (),
+        }
+        .into(),
+    );
+    hear(bench, 1, Notice::Resign { term }.into());
+    hear(
+        bench,
+        2,
+        Notice::Heartbeat {
+            term: Term(0),
+            round: 1,
+        }
+        .into(),
+    );
+    // Voted.
+    hear(
+        bench,
+        3,
+        Claim::Vote {
+            term: next(bench),
+            last: (),
+            token: None,
+        }
+        .into(),
+    );
+    order(bench);
+    // Asked, and refused by somebody who is further.
+    bench.feed(Input::Fired(Timer::Election));
+    hear(bench, 4, Claim::Nack { term: next(bench) }.into());
+    bench.feed(Input::Fired(Timer::Election));
+    let term = next(bench);
+    (1..33).for_each(|voter| hear(bench, voter, Notice::PreVoted { term }.into()));
+    (1..33).for_each(|voter| hear(bench, voter, Claim::Voted { term }.into()));
+    assert!(matches!(bench.node.state().role(), Role::Leader(_)));
+    order(bench);
+    // Led.
+    bench.feed(Input::Fired(Timer::Heartbeat));
+    bench.feed(Input::Commanded(RequestId(1), Command::Confirm));
+    bench.feed(Input::Commanded(RequestId(2), Command::Confirm));
+    for round in 0..3 {
+        (1..64).for_each(|voter| hear(bench, voter, Claim::Ack { term, round }.into()));
+    }
+    bench.feed(Input::Link {
+        peer: NodeId(5),
+        up: true,
+    });
+    bench.feed(Input::Fired(Timer::Peer(NodeId(5))));
+    bench.feed(Input::Paused);
+    bench.feed(Input::Commanded(RequestId(3), Command::Transfer(None)));
+    order(bench);
+    bench.feed(Input::Fired(Timer::HandOver));
+    order(bench);
+    bench.feed(Input::Commanded(RequestId(4), Command::Resign));
+    bench.feed(Input::Commanded(RequestId(5), Command::Resign));
+    bench.feed(Input::Fired(Timer::Write));
+    bench.feed(Input::Stalled(true));
+    bench.feed(Input::Fired(Timer::Election));
+    bench.feed(Input::Stalled(false));
+    // Asked to stand.
+    let term = next(bench);
+    hear(bench, 1, Notice::Heartbeat { term, round: 1 }.into());
+    hear(bench, 1, Claim::Transfer { term, round: 1 }.into());
+    bench.feed(Input::Fired(Timer::Election));
+}
+
+#[test]
+fn a_voter_allocates_nothing() {
+    let voters = NodeSet::first(64);
+    let config = election::Config::new(NodeId(0), voters, election::Timing::LAN);
+    Bench::new(config, Recovered::Fresh).assert_warm("a voter", voter_round);
 }
