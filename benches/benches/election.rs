@@ -38,27 +38,13 @@ fn leader() -> Voter {
 fn follower(c: &mut Criterion) {
     let mut group = c.benchmark_group("election/follower");
     let mut bench = voter(1);
+    let (term, round, last) = (Term(1), 1, ());
     group.bench_function("a heartbeat", |b| {
-        b.iter(|| {
-            bench.feed(heard(
-                0,
-                Notice::Heartbeat {
-                    term: Term(1),
-                    round: 1,
-                },
-            ))
-        });
+        b.iter(|| bench.feed(heard(0, Notice::Heartbeat { term, round })));
     });
+    let term = Term(2);
     group.bench_function("a pre-vote that is refused for the leader's sake", |b| {
-        b.iter(|| {
-            bench.feed(heard(
-                2,
-                Notice::PreVote {
-                    term: Term(2),
-                    last: (),
-                },
-            ))
-        });
+        b.iter(|| bench.feed(heard(2, Notice::PreVote { term, last })));
     });
     let mut bench = voter(1);
     bench.feed(Input::Fired(Timer::Election));
