@@ -110,7 +110,10 @@ impl Pehra {
             config += &format!("\n[[node]]\nid = {place}\naddress = \"{}\"\n", cluster.client(place));
         }
         let path = cluster.folder.join("cluster.toml");
-        fs::write(&path, config)?;
+        // The nodes are started one after the other, and one may be reading it while this writes it again.
+        let draft = path.with_extension("draft");
+        fs::write(&draft, config)?;
+        fs::rename(draft, &path)?;
         Ok(path)
     }
 }
