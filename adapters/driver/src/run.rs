@@ -172,6 +172,8 @@ struct Life<'a, P: Protocol> {
     records: Vec<P::Record>,
     timers: BTreeMap<P::Timer, Duration>,
     draws: Vec<Draw>,
+    /// A letter that came when there was room for it, and then there was none.
+    kept: Option<Mail<P>>,
     awake: Duration,
     fault: Option<Broken>,
 }
@@ -210,6 +212,7 @@ where
             records: Vec::new(),
             timers: BTreeMap::new(),
             draws: Vec::new(),
+            kept: None,
             awake: BootClock.now(),
             fault: None,
         };
@@ -238,6 +241,11 @@ where
             let next = self.timers.values().min().copied();
             let sleep = next.map_or(Duration::from_secs(1), |at| at.saturating_sub(BootClock.now()));
             let takes_mail = !stopping && !closed && !self.node.is_full();
+            if takes_mail && let Some(letter) = self.kept.take() {
+                self.on_mail(letter, mail, shell);
+                shell.look(self.node.state());
+                continue;
+            }
             tokio::select! {
                 biased;
                 done = self.done.recv() => match done {
@@ -280,6 +288,11 @@ where
     /// the step.
     fn on_mail(&mut self, first: Mail<P>, mail: &mut mpsc::Receiver<Mail<P>>, shell: &mut impl Shell<P>) {
         self.fire_due(shell);
+        if self.node.is_full() {
+            // What the timers did has filled the gate: a command must not be lost by it.
+            self.kept = Some(first);
+            return;
+        }
         let mut letter = first;
         for left in (0..64).rev() {
             let input = match letter {
