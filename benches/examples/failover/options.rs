@@ -21,7 +21,7 @@ pub struct Options {
     pub trials: u32,
 
     /// What is measured, with commas between
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["etcd", "zookeeper"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["pehra", "etcd", "zookeeper"])]
     pub systems: Vec<Name>,
 
     /// What happens to the leader, with commas between
