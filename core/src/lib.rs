@@ -11,6 +11,7 @@
 //! | [`node`] | a protocol behind its durability gate |
 //! | [`members`] | sets and orders of a cluster's members |
 //! | [`election`] | at most one leader a term, elected by any majority |
+//! | [`replication`] | one log, the same on all members: what a majority has durably is decided |
 //! | [`delivery`] | rows from an edge to the cloud, each applied exactly once |
 //! | [`window`] | readings to tumbling windows, by event time |
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
@@ -28,6 +29,7 @@ pub mod members;
 pub mod node;
 pub mod pipeline;
 pub mod protocol;
+pub mod replication;
 pub mod types;
 pub mod window;
 pub mod wire;

@@ -34,6 +34,8 @@ pub struct Leader {
     /// The latest question that came after the open round had left.
     waiting: Option<RequestId>,
     handing: Option<HandOver>,
+    /// Who could not win, as the host says: its log lacks something.
+    pub(super) lacking: NodeSet,
     /// Who was asked to stand and did not, in this hand-over.
     tried: NodeSet,
     /// The person or host that asked for the hand-over named the successor: nobody else will do.
@@ -100,7 +102,7 @@ impl Leader {
 type Fx<'a, L> = &'a mut Effects<Election<L>>;
 
 impl<L: Position> Election<L> {
-    const fn leading(&mut self) -> Option<&mut Leader> {
+    pub(super) const fn leading(&mut self) -> Option<&mut Leader> {
         if let Role::Leader(leader) = &mut self.role {
             Some(leader)
         } else {
@@ -321,7 +323,8 @@ impl<L: Position> Election<L> {
         let refusal = if leader.handing.is_some() {
             Some(Refusal::HandingOver)
         } else {
-            to.filter(|to| !leader.fresh.contains(*to)).map(|_| Refusal::NotReady)
+            to.filter(|to| !leader.fresh.minus(leader.lacking).contains(*to))
+                .map(|_| Refusal::NotReady)
         };
         if let Some(refusal) = refusal {
             fx.report(Report::Refused { request, refusal });
@@ -348,7 +351,7 @@ impl<L: Position> Election<L> {
         if leader.handing != Some(HandOver::Drawing) {
             return;
         }
-        let ready = leader.fresh.minus(leader.tried);
+        let ready = leader.fresh.minus(leader.tried).minus(leader.lacking);
         match order.iter().find(|node| ready.contains(*node)) {
             Some(successor) => self.hand_over_to(config, successor, fx),
             None => self.end_hand_over(config, None, fx),

@@ -224,11 +224,6 @@ impl<L: Position> Election<L> {
         }
     }
 
-    /// For the host: its log now goes this far.
-    pub fn log_goes_to(&mut self, last: L) {
-        self.last = last;
-    }
-
     fn on_message(&mut self, config: &Config, from: NodeId, message: Message<L>, fx: Fx<'_, L>) {
         if !config.voters.contains(from) || from == config.me {
             // An observer may tell a leader of the past that its term is over, and answers heartbeats.
@@ -350,7 +345,7 @@ impl<L: Position> Election<L> {
         !self.drained && !self.health.late && !self.health.full
     }
 
-    fn become_pre_candidate(&mut self, config: &Config, fx: Fx<'_, L>) {
+    pub(super) fn become_pre_candidate(&mut self, config: &Config, fx: Fx<'_, L>) {
         if !config.pre_vote {
             self.become_candidate(config, None, fx);
             return;
@@ -651,13 +646,6 @@ impl<L: Position> Election<L> {
         // A voter that has lost its store does not know what it has promised to whom: its word is worth nothing.
         if !(config.is_voter() && matches!(self.role, Role::Observer)) {
             fx.claim(from, Claim::Ack { term, round });
-        }
-    }
-
-    /// For the host: the leader of this term was heard by other means than a heartbeat.
-    pub fn heard_leader(&mut self, config: &Config, leader: NodeId, fx: Fx<'_, L>) {
-        if self.loyalty == Loyalty::To(leader) {
-            fx.arm(Timer::Election, Delay::exactly(config.timing.election));
         }
     }
 

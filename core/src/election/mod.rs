@@ -69,6 +69,7 @@
 #[cfg(seeded_bugs)]
 pub mod bugs;
 mod config;
+mod hosting;
 mod image;
 mod leader;
 mod member;

@@ -1,0 +1,145 @@
+//! Snapshots: taken by the host, or fetched piece by piece from a member that has dropped the entries.
+
+use super::replica::{Fx, Parts};
+use super::{Claim, Config, Event, Index, LogId, Notice, Piece, Query, Record, Refusal, Replication, Whom};
+use crate::election::Role;
+use crate::protocol::Datum;
+use crate::types::{NodeId, RequestId, Term};
+
+impl<C: Datum> Replication<C> {
+    /// The host hands over a piece of its own snapshot.
+    pub(super) fn on_own_piece(
+        &mut self,
+        config: &Config,
+        request: RequestId,
+        (upto, nth, end): (Index, u32, bool),
+        body: C,
+        parts: &mut Parts,
+        fx: Fx<'_, C>,
+    ) {
+        let base = self.log.id_at(upto).filter(|base| {
+            let fresh = upto > self.log.base().index && upto <= self.applied;
+            fresh && (nth == 0 || self.gathered == Some((*base, nth)))
+        });
+        let Some(base) = base else {
+            self.refuse(config, request, Some(Refusal::Snapshot), fx);
+            return;
+        };
+        if self.gather(base, nth, end, body, fx) {
+            self.install(config, base, fx);
+            self.wrote(config, base, parts, fx);
+            fx.emit(Event::Compacted { base });
+        }
+    }
+
+    /// Keeps a piece. Whether it was the last one: then the snapshot is in place.
+    fn gather(&mut self, base: LogId, nth: u32, end: bool, piece: C, fx: Fx<'_, C>) -> bool {
+        fx.persist(Record::Piece { base, nth, piece });
+        if end {
+            self.gathered = None;
+            fx.persist(Record::Install { base });
+        } else {
+            self.gathered = Some((base, nth.saturating_add(1)));
+        }
+        end
+    }
+
+    /// A piece from the leader, or from whom this pre-candidate copies.
+    pub(super) fn on_piece(
+        &mut self,
+        config: &Config,
+        from: NodeId,
+        (term, last): (Term, LogId),
+        piece: Piece<C>,
+        parts: &mut Parts,
+        fx: Fx<'_, C>,
+    ) {
+        let Piece { base, nth, end, body } = piece;
+        let leads = self.follows(from) && term == self.election.term();
+        if !leads && !self.may_copy(config, from, last, base.term) {
+            return;
+        }
+        if base.index <= self.decided {
+            if leads {
+                // It has all that, and it is decided: every leader since has the same.
+                self.say_appended(config, from, base.index, fx);
+            }
+            return;
+        }
+        let next = self
+            .gathered
+            .filter(|(gathered, _)| *gathered == base)
+            .map_or(0, |(_, next)| next);
+        if nth != next {
+            fx.claim(from, Claim::Pieced { base, next });
+            return;
+        }
+        if !self.gather(base, nth, end, body, fx) {
+            let next = nth.saturating_add(1);
+            fx.claim(from, Claim::Pieced { base, next });
+            return;
+        }
+        self.replace_log(config, base, parts, fx);
+        if leads {
+            self.say_appended(config, from, base.index, fx);
+        } else {
+            self.caught_up(config, true, parts, fx);
+        }
+    }
+
+    fn replace_log(&mut self, config: &Config, base: LogId, parts: &mut Parts, fx: Fx<'_, C>) {
+        if !self.install(config, base, fx) {
+            self.stored = Index::ZERO;
+        }
+        self.decided = base.index;
+        self.applied = base.index;
+        self.wrote(config, base, parts, fx);
+        fx.emit(Event::Load { base });
+    }
+
+    /// The log now begins after the snapshot. Whether what follows it stays.
+    fn install(&mut self, config: &Config, base: LogId, fx: Fx<'_, C>) -> bool {
+        let keeps = self.log.install(base);
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::L6InstallCutsSuffix) {
+            self.log.truncate(base.index);
+            self.stored = self.stored.min(base.index);
+            fx.persist(Record::Truncate { after: base.index });
+        }
+        let _ = (config, fx);
+        keeps
+    }
+
+    pub(super) fn on_pieced(&self, from: NodeId, base: LogId, next: u32, fx: Fx<'_, C>) {
+        if base != self.log.base() {
+            return;
+        }
+        let leads = matches!(self.election.role(), Role::Leader(_));
+        let whom = if leads { Whom::Follower(from) } else { Whom::Asker(from) };
+        fx.fetch(Query::Piece { base, nth: next, whom });
+    }
+
+    pub(super) fn on_fetched_piece(
+        &mut self,
+        config: &Config,
+        whom: Whom,
+        (base, nth): (LogId, u32),
+        piece: Option<C>,
+        end: bool,
+        fx: Fx<'_, C>,
+    ) {
+        let (Whom::Follower(node) | Whom::Asker(node)) = whom else {
+            return;
+        };
+        let Some(body) = piece else { return };
+        let _ = config;
+        fx.notice(
+            node,
+            Notice::Piece {
+                term: self.election.term(),
+                last: self.log.last(),
+                piece: Piece { base, nth, end, body },
+            },
+        );
+    }
+}
