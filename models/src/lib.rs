@@ -14,6 +14,7 @@
 //! * [`engines`] - the same model in Stateright, and its browser.
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
+//! * [`replication`] - a log over that election.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
@@ -31,6 +32,7 @@ pub mod lasso;
 pub mod link;
 pub mod net;
 pub mod pipeline;
+pub mod replication;
 pub mod report;
 pub mod results;
 mod scc;

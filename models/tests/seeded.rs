@@ -10,11 +10,12 @@
 #![cfg(seeded_bugs)]
 
 use pehra_core::delivery::bugs::Bug;
-use pehra_core::{election, pipeline, window};
+use pehra_core::{election, pipeline, replication, window};
 use pehra_models::delivery::queries::{everything_arrives, the_window_opens};
 use pehra_models::delivery::{Bounds, Grain, World};
 use pehra_models::election as election_model;
 use pehra_models::link::{self, Link};
+use pehra_models::replication as log_model;
 use pehra_models::{Catch, Hunt, results};
 
 /// What a bug stands for, and the smallest world in which it can show.
@@ -286,6 +287,116 @@ fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
     catch
 }
 
+/// What a bug of replication stands for, and the smallest world in which it can show.
+fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bounds) {
+    use log_model::{Bounds, Disk, Start};
+    use replication::bugs::Bug;
+    let instant = |bounds: Bounds| Bounds {
+        disk: Disk::Instant,
+        ..bounds
+    };
+    let one = |proposals| Bounds {
+        stands: &[&[0]],
+        ..Bounds::new(3, 1).proposals(proposals)
+    };
+    let two = Bounds {
+        stands: &[&[0], &[1]],
+        ..Bounds::new(3, 2)
+    };
+    let after = |logs: [&[u8]; 3], terms, stands| Bounds {
+        start: Start::Logs(logs.map(<[u8]>::to_vec).to_vec()),
+        stands,
+        ..Bounds::new(3, terms)
+    };
+    match bug {
+        Bug::L1CountsOldTerms => (
+            "Raft's figure 8: an older term's entry decided by counting its copies",
+            instant(after([&[1, 2], &[1], &[1, 3]], 5, &[&[], &[], &[], &[0], &[2]])),
+        ),
+        Bug::L3OwnCopyEarly => ("a leader that counts itself before its disk is done", one(0)),
+        Bug::L4AcknowledgesEarly => ("an entry that is acknowledged before the disk is done", one(0)),
+        Bug::L5CutsAfterEach => ("a late, shorter message that cuts the log", instant(one(1).crashes(1))),
+        Bug::L6InstallCutsSuffix => (
+            "a snapshot that removes what follows it",
+            instant(Bounds { snapshots: 1, ..one(1) }),
+        ),
+        Bug::L9LearnsBeyond => (
+            "what was never decided is applied after a change of leader (ZOOKEEPER-4394)",
+            instant(after([&[1, 2, 3], &[1, 2, 3], &[1, 2, 2]], 4, &[&[], &[], &[], &[0]])),
+        ),
+        Bug::L11ReadsUnconfirmed => (
+            "a read served by a leader of the past",
+            instant(Bounds { reads: 1, ..two }),
+        ),
+        Bug::ReadsTooFresh => (
+            "a read served by a new leader that does not know yet what is decided",
+            instant(Bounds { reads: 1, ..two }),
+        ),
+        Bug::PrevUnchecked => (
+            "an entry appended after another one than the leader's",
+            instant(after([&[1, 2], &[1, 2], &[1, 1]], 3, &[&[], &[], &[0]])),
+        ),
+        Bug::CopiesAnyLog => (
+            "catching up from whoever answers, also from a log that goes less far",
+            instant(Bounds {
+                pre_vote: true,
+                ..after([&[1, 2], &[1, 2], &[1, 1]], 4, &[&[], &[], &[0], &[1]])
+            }),
+        ),
+        Bug::AppliesUndecided => ("an entry that is applied before it is decided", instant(one(0))),
+    }
+}
+
+fn hunt_in_the_log(bug: replication::bugs::Bug) -> Catch {
+    let (stands_for, bounds) = prey_in_the_log(bug);
+    let world = log_model::World::new(log_model::Bounds {
+        bug: Some(bug),
+        ..bounds
+    });
+    let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    let mut catch = hunt.run().expect("the smallest world fits");
+    catch.stands_for = stands_for.into();
+    catch
+}
+
+/// Bugs of the election that only show with a log.
+fn hunt_votes_for_short_logs(bug: election::bugs::Bug) -> Catch {
+    use log_model::{Bounds, Disk, Start};
+    let world = |bounds| {
+        log_model::World::new(Bounds {
+            disk: Disk::Instant,
+            election_bug: Some(bug),
+            ..bounds
+        })
+    };
+    let hunt = |world: &log_model::World, live: bool| {
+        let mut hunt = Hunt::new(world).name(format!("{bug:?}")).states_max(6_000_000);
+        if live {
+            hunt = hunt.settles(log_model::queries::all_get_the_log());
+        }
+        hunt.run().expect("the smallest world fits")
+    };
+    if bug == election::bugs::Bug::L2VoteIgnoresLog {
+        let world = world(Bounds {
+            stands: &[&[0], &[1]],
+            ..Bounds::new(3, 2)
+        });
+        let mut catch = hunt(&world, false);
+        catch.stands_for = "a vote that does not look at the log".into();
+        return catch;
+    }
+    let world = world(Bounds {
+        pre_vote: true,
+        start: Start::Logs(vec![vec![1, 2], vec![1, 1], vec![1, 2]]),
+        headroom: 2,
+        calms: vec![election_model::Shape::Hub(1)],
+        ..Bounds::new(3, 2)
+    });
+    let mut catch = hunt(&world, true);
+    catch.stands_for = "a pre-vote that does not look at the log (NuRaft 134, ClickHouse 121252)".into();
+    catch
+}
+
 #[test]
 fn every_seeded_bug_is_caught() {
     let mut survivors = Vec::new();
@@ -293,6 +404,8 @@ fn every_seeded_bug_is_caught() {
     catches.extend(pipeline::bugs::Bug::ALL.map(hunt_in_the_pipeline));
     catches.extend(window::bugs::Bug::ALL.map(hunt_in_the_windows));
     catches.extend(election::bugs::Bug::HUNTED.map(hunt_in_the_election));
+    catches.extend(election::bugs::Bug::WITH_A_LOG.map(hunt_votes_for_short_logs));
+    catches.extend(replication::bugs::Bug::HUNTED.map(hunt_in_the_log));
     for catch in &catches {
         println!("{}", catch.to_string().lines().next().unwrap_or_default());
         if catch.by.is_some() == catch.equivalent.is_some() {

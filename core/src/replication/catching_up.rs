@@ -21,17 +21,13 @@ pub struct CatchUp {
 impl<C: Datum> Replication<C> {
     pub(super) fn begin_catch_up(&mut self, from: NodeId, upto: LogId, fx: Fx<'_, C>) {
         self.catch_up = Some(CatchUp { from, upto });
-        self.ask(from, fx);
+        self.ask(from, self.log.last(), fx);
     }
 
-    fn ask(&self, from: NodeId, fx: Fx<'_, C>) {
-        fx.notice(
-            from,
-            Notice::Ask {
-                last: self.log.last(),
-                decided: self.decided,
-            },
-        );
+    /// Asks for what comes after this entry, or else after what is decided.
+    pub(super) fn ask(&self, from: NodeId, last: LogId, fx: Fx<'_, C>) {
+        let decided = self.decided;
+        fx.notice(from, Notice::Ask { last, decided });
     }
 
     /// Answers from the store; nothing is kept for the asker.
@@ -93,22 +89,25 @@ impl<C: Datum> Replication<C> {
         if entry.id.index != prev.index.next() || entry.id.term < prev.term {
             return;
         }
+        let common = entry.id;
         self.take(config, prev, entry, parts, fx);
-        self.caught_up(config, end, parts, fx);
+        self.caught_up(config, common, end, parts, fx);
     }
 
     /// Whether an entry of this term, from a log that ends there, may be copied now. See the module's argument.
     pub(super) fn may_copy(&self, config: &Config, from: NodeId, end: LogId, term: Term) -> bool {
         let further = end > self.log.last();
         #[cfg(seeded_bugs)]
-        let further = further || config.has(super::bugs::Bug::CopiesAnyLog);
+        if config.has(super::bugs::Bug::CopiesAnyLog) {
+            return matches!(self.election.role(), Role::PreCandidate { .. }) && term <= self.election.term();
+        }
         let _ = config;
         let asked = self.catch_up.is_some_and(|catch_up| catch_up.from == from);
         asked && further && term <= self.election.term()
     }
 
-    /// Something was copied. Goes on, or asks again for votes.
-    pub(super) fn caught_up(&mut self, config: &Config, end: bool, parts: &mut Parts, fx: Fx<'_, C>) {
+    /// Both logs are the same up to an entry. Goes on from there, or asks again for votes.
+    pub(super) fn caught_up(&mut self, config: &Config, common: LogId, end: bool, parts: &mut Parts, fx: Fx<'_, C>) {
         let Some(CatchUp { from, upto }) = self.catch_up else {
             return;
         };
@@ -116,7 +115,7 @@ impl<C: Datum> Replication<C> {
             self.catch_up = None;
             self.election.ask_again(&config.election, &mut parts.election);
         } else if end {
-            self.ask(from, fx);
+            self.ask(from, common, fx);
         }
     }
 }

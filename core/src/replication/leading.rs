@@ -186,7 +186,14 @@ impl<C: Datum> Replication<C> {
         progress.next = progress.next.max(upto.next());
         progress.decided = progress.decided.max(decided);
         self.mark_ready(from);
-        self.decide(config, fx);
+        if !self.decide(config, fx)
+            && let Some(progress) = self
+                .lead
+                .as_ref()
+                .and_then(|lead| lead.others.iter().find(|of| of.node == from))
+        {
+            self.tell(progress, fx);
+        }
         self.feed(config, from, fx);
     }
 
@@ -199,9 +206,10 @@ impl<C: Datum> Replication<C> {
         self.feed(config, from, fx);
     }
 
-    /// Whatever a majority of the voters holds is decided, if it is of this term; and so is all before it.
-    pub(super) fn decide(&mut self, config: &Config, fx: Fx<'_, C>) {
-        let Some(lead) = &self.lead else { return };
+    /// Whatever a majority of the voters holds is decided, if it is of this term; and so is all before it. Whether it was
+    /// news.
+    pub(super) fn decide(&mut self, config: &Config, fx: Fx<'_, C>) -> bool {
+        let Some(lead) = &self.lead else { return false };
         let voters = config.election.voters;
         let mut upto = self.decided;
         let candidates = lead
@@ -225,31 +233,36 @@ impl<C: Datum> Replication<C> {
             }
         }
         if upto == self.decided {
-            return;
+            return false;
         }
         self.learn_decided(config, upto, fx);
         self.tell_decided(fx);
         self.let_read(config, fx);
+        true
     }
 
     /// Tells those that wait for nothing else.
-    fn tell_decided(&mut self, fx: Fx<'_, C>) {
+    fn tell_decided(&self, fx: Fx<'_, C>) {
+        for progress in self.lead.iter().flat_map(|lead| &lead.others) {
+            self.tell(progress, fx);
+        }
+    }
+
+    /// Says what is decided, unless it knows, or entries under way say it.
+    fn tell(&self, progress: &Progress, fx: Fx<'_, C>) {
         let (term, decided) = (self.election.term(), self.decided);
-        let Some(lead) = &self.lead else { return };
-        for progress in &lead.others {
-            let waits = progress.next == progress.matched.next() && progress.decided < decided;
-            if waits && let Some(prev) = self.log.id_at(progress.matched) {
-                let entry = None;
-                fx.notice(
-                    progress.node,
-                    Notice::Append {
-                        term,
-                        prev,
-                        entry,
-                        decided,
-                    },
-                );
-            }
+        let waits = progress.next == progress.matched.next() && progress.decided < decided;
+        if waits && let Some(prev) = self.log.id_at(progress.matched) {
+            let entry = None;
+            fx.notice(
+                progress.node,
+                Notice::Append {
+                    term,
+                    prev,
+                    entry,
+                    decided,
+                },
+            );
         }
     }
 

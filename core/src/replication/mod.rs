@@ -158,7 +158,7 @@ pub enum Notice<C> {
     },
     /// Asks for what the asker's log lacks.
     Ask {
-        /// Its last entry.
+        /// Its last entry, or, further on, the last one that both logs are known to hold.
         last: LogId,
         /// What it knows to be decided: certainly in both logs.
         decided: Index,

@@ -241,6 +241,14 @@ impl<C: Datum> Replication<C> {
         if timer == election::Timer::Heartbeat {
             self.probe(fx);
         }
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::CopiesAnyLog) && matches!(self.election.role(), Role::PreCandidate { .. }) {
+            config
+                .election
+                .peers()
+                .iter()
+                .for_each(|voter| self.ask(voter, self.log.last(), fx));
+        }
     }
 
     fn on_command(

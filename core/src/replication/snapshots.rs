@@ -83,7 +83,7 @@ impl<C: Datum> Replication<C> {
         if leads {
             self.say_appended(config, from, base.index, fx);
         } else {
-            self.caught_up(config, true, parts, fx);
+            self.caught_up(config, base, true, parts, fx);
         }
     }
 

@@ -1,0 +1,177 @@
+//! The gates of replication: everything within the bounds, in two engines, with pinned counts.
+//!
+//! What is found is held against `models/results/gates.json`; see `pehra_models::results`. A log multiplies the states of
+//! an election by hundreds, so each world is narrow in some way that its bounds name: who may stand in which term, what
+//! may come between the steps of the disk, with what logs the members begin. Who may stand costs nothing in the first
+//! term (members are alike); later it leaves out that others stand at the same time, which is the election's own model.
+
+use pehra_models::election::Shape;
+use pehra_models::replication::queries::all_get_the_log;
+use pehra_models::replication::{Bounds, Disk, Sees, Start, World};
+use pehra_models::{Gate, Report, results};
+
+fn gate(name: &str, bounds: Bounds) -> Gate<World> {
+    let words = bounds.words();
+    Gate::new(World::new(bounds))
+        .name(name)
+        .bounds(words)
+        .states_max(8_000_000)
+}
+
+fn passes(gate: Gate<World>) {
+    let report = gate.run().require();
+    println!("{report}");
+    results::compare("gates", &report);
+}
+
+const NAMES: [&str; 11] = [
+    "replication: one leader, a command and a crash",
+    "replication: one leader, a slow disk and a slow store",
+    "replication: a crash between any two steps of the disk",
+    "replication: two leaders, one after or beside the other",
+    "replication: what an old leader left",
+    "replication: logs that differ",
+    "replication: a read",
+    "replication: a snapshot",
+    "replication: a snapshot in two pieces",
+    "replication: catching up before standing",
+    "replication: liveness around a hub that lacks entries",
+];
+
+#[test]
+fn the_results_name_exactly_these_gates() {
+    results::require_names::<Report>("gates", "replication: ", &NAMES);
+}
+
+#[test]
+fn one_leader_a_command_and_a_crash() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        stands: &[&[0]],
+        sees: &[Sees::AllApply],
+        ..Bounds::new(3, 1).proposals(1).crashes(1)
+    };
+    passes(gate(NAMES[0], bounds).golden(0));
+}
+
+#[test]
+fn one_leader_and_a_slow_disk() {
+    let bounds = Bounds {
+        stands: &[&[0]],
+        slow_store: true,
+        sees: &[Sees::AllApply],
+        ..Bounds::new(3, 1)
+    };
+    passes(gate(NAMES[1], bounds).golden(0));
+}
+
+#[test]
+fn a_crash_between_any_two_steps_of_the_disk() {
+    let bounds = Bounds {
+        disk: Disk::Split,
+        stands: &[&[0]],
+        sees: &[Sees::AllApply],
+        ..Bounds::new(3, 1).crashes(1)
+    };
+    passes(gate(NAMES[2], bounds).golden(0));
+}
+
+#[test]
+fn two_leaders() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        stands: &[&[0], &[1]],
+        sees: &[Sees::AllApply, Sees::Cut, Sees::DecidedLate],
+        ..Bounds::new(3, 2).crashes(1)
+    };
+    passes(gate(NAMES[3], bounds).golden(0));
+}
+
+/// Raft's figure 8: an entry of term 2 reaches a majority in term 4, and is still not decided.
+#[test]
+fn what_an_old_leader_left() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        start: Start::Logs(vec![vec![1, 2], vec![1], vec![1, 3]]),
+        stands: &[&[], &[], &[], &[0], &[2]],
+        sees: &[Sees::AllApply, Sees::Cut, Sees::DecidedLate],
+        ..Bounds::new(3, 5)
+    };
+    passes(gate(NAMES[4], bounds).golden(0));
+}
+
+/// One holds what was never decided, after what was.
+#[test]
+fn logs_that_differ() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        start: Start::Logs(vec![vec![1, 2, 3], vec![1, 2, 3], vec![1, 2, 2]]),
+        stands: &[&[], &[], &[], &[0, 2]],
+        sees: &[Sees::AllApply, Sees::Cut, Sees::DecidedLate],
+        ..Bounds::new(3, 4)
+    };
+    passes(gate(NAMES[5], bounds).golden(0));
+}
+
+#[test]
+fn a_read() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        reads: 1,
+        stands: &[&[0], &[1]],
+        ..Bounds::new(3, 2)
+    };
+    passes(gate(NAMES[6], bounds).golden(0));
+}
+
+#[test]
+fn a_snapshot() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        snapshots: 1,
+        stands: &[&[0]],
+        sees: &[Sees::AllApply],
+        ..Bounds::new(3, 1).proposals(1)
+    };
+    passes(gate(NAMES[7], bounds).golden(0));
+}
+
+#[test]
+fn a_snapshot_in_two_pieces() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        snapshots: 1,
+        pieces: 2,
+        beats: 1,
+        stands: &[&[0]],
+        sees: &[Sees::AllApply],
+        ..Bounds::new(3, 1).crashes(1)
+    };
+    passes(gate(NAMES[8], bounds).golden(0));
+}
+
+#[test]
+fn catching_up_before_standing() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        pre_vote: true,
+        start: Start::Logs(vec![vec![1, 2], vec![1, 1], vec![1, 1, 1]]),
+        stands: &[&[], &[], &[1]],
+        sees: &[Sees::Cut],
+        ..Bounds::new(3, 3)
+    };
+    passes(gate(NAMES[9], bounds).golden(0));
+}
+
+#[test]
+fn once_calm_who_reaches_a_majority_leads_whatever_its_log_lacks() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        pre_vote: true,
+        start: Start::Logs(vec![vec![1, 2], vec![1, 1], vec![1, 2]]),
+        headroom: 2,
+        calms: vec![Shape::Hub(1)],
+        ..Bounds::new(3, 2)
+    };
+    passes(gate(NAMES[10], bounds).golden(0).settles(all_get_the_log()));
+}
