@@ -65,8 +65,10 @@ pub fn standing(state: &State, member: u8) -> String {
             Loyalty::Unknown => "waits after its start".into(),
             Loyalty::To(leader) => format!("follows {leader}"),
         },
-        Role::PreCandidate { granted, .. } => format!("asks, {} would vote", list(*granted)),
-        Role::Candidate { granted } if granted.is_empty() => "stands, its own vote not yet on disk".into(),
+        Role::PreCandidate { granted, .. } => {
+            format!("asks about term {}, {} would vote", state.term().0 + 1, list(*granted))
+        }
+        Role::Candidate { granted } if granted.is_empty() => "stands, its vote not on disk".into(),
         Role::Candidate { granted } => format!("stands, votes of {}", list(*granted)),
         Role::Leader(_) => "leads".into(),
     };
