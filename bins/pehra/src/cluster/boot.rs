@@ -237,7 +237,8 @@ impl Screen {
             return;
         }
         self.wipe();
-        println!("{table}Ctrl-C stops the nodes that were started here");
+        // A narrow terminal cuts long lines off: wrapped ones would not be drawn over.
+        println!("\x1b[?7l{table}Ctrl-C stops the nodes that were started here\x1b[?7h");
         let _ = std::io::stdout().flush();
         self.drawn = table.lines().count() + 1;
     }
