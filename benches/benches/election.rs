@@ -46,8 +46,20 @@ fn follower(c: &mut Criterion) {
     group.bench_function("a pre-vote that is refused for the leader's sake", |b| {
         b.iter(|| bench.feed(heard(2, Notice::PreVote { term, last })));
     });
+    group.bench_function("a resignation, and the next leader's heartbeat", |b| {
+        let mut term = Term(2);
+        b.iter(|| {
+            bench.feed(heard(0, Notice::Heartbeat { term, round }));
+            bench.feed(heard(0, Notice::Resign { term }));
+            term = Term(term.0 + 1);
+        });
+    });
     let mut bench = voter(1);
     bench.feed(Input::Fired(Timer::Election));
+    let term = Term(1);
+    group.bench_function("a pre-vote that is granted", |b| {
+        b.iter(|| bench.feed(heard(2, Notice::PreVote { term, last })));
+    });
     let mut term = 0;
     group.bench_function("a vote in a new term, written", |b| {
         b.iter(|| {
@@ -80,5 +92,28 @@ fn leading(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! { name = benches; config = quick(); targets = follower, leading }
+/// A timer, two inputs from each of two peers, and the command to resign: nothing is kept but the term.
+fn elected(c: &mut Criterion) {
+    let mut group = c.benchmark_group("election/candidate");
+    let mut bench = voter(0);
+    bench.feed(Input::Fired(Timer::Election));
+    group.bench_function("asked, elected, resigned: six inputs", |b| {
+        b.iter(|| {
+            bench.feed(Input::Fired(Timer::Election));
+            let term = bench.state().term().next().expect("few terms");
+            (1..3).for_each(|peer| bench.feed(heard(peer, Notice::PreVoted { term })));
+            (1..3).for_each(|peer| bench.feed(heard(peer, Claim::Voted { term })));
+            bench.feed(Input::Commanded(RequestId(term.0), Command::Resign));
+        });
+    });
+    assert!(bench.state().term() > Term(1000), "it was elected each time");
+    let mut bench = leader();
+    let term = Term(1);
+    group.bench_function("a refusal that says nothing new", |b| {
+        b.iter(|| bench.feed(heard(1, Claim::Nack { term })));
+    });
+    group.finish();
+}
+
+criterion_group! { name = benches; config = quick(); targets = follower, leading, elected }
 criterion_main!(benches);

@@ -17,9 +17,11 @@
 //! * [`replication`] - a log over that election.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
+//! * [`diagram`] - a walk as a picture, for the browser.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
 pub mod delivery;
+pub mod diagram;
 pub mod election;
 pub mod engines;
 pub mod explore;

@@ -154,7 +154,10 @@ pub struct ListenError(pub(crate) String);
 impl ListenError {
     pub(crate) fn bind(endpoint: &Endpoint, error: &std::io::Error) -> Self {
         let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => ": another program has this port; stop it, or choose another port",
+            std::io::ErrorKind::AddrInUse => {
+                ": another program has this port, or a connection had it within the last minute; stop the program, \
+                 wait, or choose another port"
+            }
             std::io::ErrorKind::PermissionDenied => ": ports below 1024 need privileges; choose a higher one",
             std::io::ErrorKind::AddrNotAvailable => ": this machine does not have that address",
             _ => "",

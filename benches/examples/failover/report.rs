@@ -105,6 +105,7 @@ impl Row {
             "quiet_gap_median_ms": round(median(&self.quiet_gaps)),
             "quiet_answer_median_ms": round(median(&self.quiet_answers)),
             "cpu_pressure_median_percent": round(median(&self.pressures)),
+            "load_average_5_min": round(load_average()), "nice": own_nice(),
         })
     }
 
@@ -151,7 +152,7 @@ pub fn table(rows: &[Value]) -> String {
     table
 }
 
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "system",
     "settings",
     "fault",
@@ -162,6 +163,7 @@ const HEAD: [&str; 10] = [
     "quiet gap, ms",
     "made again",
     "CPU pressure",
+    "load",
 ];
 
 fn cells_of(row: &Value) -> [String; HEAD.len()] {
@@ -187,6 +189,9 @@ fn cells_of(row: &Value) -> [String; HEAD.len()] {
         number("quiet_gap_median_ms"),
         number("repeated"),
         format!("{} %", number("cpu_pressure_median_percent")),
+        row["load_average_5_min"]
+            .as_f64()
+            .map_or("-".to_owned(), |load| format!("{load:.1}")),
     ]
 }
 
@@ -201,6 +206,20 @@ fn line(table: &mut String, cells: &[String], widths: &[usize]) {
 pub fn cpu_pressure_us() -> Option<u64> {
     let pressure = fs::read_to_string("/proc/pressure/cpu").ok()?;
     pressure.lines().next()?.rsplit_once("total=")?.1.parse().ok()
+}
+
+/// How many processes ran or wanted to, over the last five minutes, those of others among them.
+fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ')
+        .nth(1)
+        .and_then(|load| load.parse().ok())
+        .unwrap_or(f64::NAN)
+}
+
+/// The priority that this program and all nodes run with.
+fn own_nice() -> Option<i32> {
+    rustix::process::getpriority_process(None).ok()
 }
 
 /// The machine in words.

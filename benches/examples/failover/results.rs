@@ -3,7 +3,7 @@
 //! Rows come one at a time, so that one system can be measured anew without the others: a row takes the place of the one
 //! with the same system, timeout and fault. Rows of another machine are not comparable and are thrown out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -73,14 +73,31 @@ fn page(machine: &Machine, rows: &[Value]) -> String {
          without an answer. `quiet gap` is the longest time without an answer in one T before the fault, at the median:\n\
          what lies below it is noise. `over 2 T` counts trials, `made again` those that said nothing, because the prober\n\
          itself was held up for more than {} ms or the leader was another one by the time of the fault. `CPU pressure`\n\
-         is the share of a trial in which something waited for a processor, at the median.\n\n\
+         is the share of a trial in which something waited for a processor, at the median; `load` is the machine's load\n\
+         average over the five minutes before the row was done: far above 1 means that other work ran beside it.{}\n\n\
          Every surviving node is asked every {} ms, on a connection of its own for each attempt, with {} ms for it, whatever\n\
          became of the attempts before. An attempt is, for {}.\n\
          The time before each fault is random, from 1.5 to 2.5 T after all nodes answer.\n",
         table(rows),
         STALL.as_millis(),
+        priority(rows),
         PERIOD.as_millis(),
         DEADLINE.as_millis(),
         asks.join("; for "),
     )
+}
+
+/// A sentence, if the nodes ran before other work.
+fn priority(rows: &[Value]) -> String {
+    let nices: BTreeSet<i64> = rows.iter().filter_map(|row| row["nice"].as_i64()).collect();
+    match nices.first() {
+        None | Some(0) if nices.len() < 2 => String::new(),
+        _ => {
+            let nices: Vec<String> = nices.iter().map(i64::to_string).collect();
+            format!(
+                " All nodes and\nprobers of a row ran with the same priority (--nice {}).",
+                nices.join(" or ")
+            )
+        }
+    }
 }

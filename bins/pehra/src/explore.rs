@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 /// Walk through a checked model in a browser, step by step: the same code that the binaries run.
 ///
+/// Click what shall happen next, and see the messages, writes and crashes so far as a picture. The address in the browser
+/// names the walk, so it can be kept and shared. "Run to completion" walks the whole model, which takes its time.
+///
 /// Examples:
 ///   pehra explore delivery
 ///   pehra explore election

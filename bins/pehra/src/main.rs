@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Pehra: household power readings from Kafka through an edge to the cloud, with nothing lost.
+/// Pehra: readings from an edge to the cloud with nothing lost, and a cluster that elects a leader.
 ///
 /// Examples:
 ///   pehra demo                             watch it happen; Ctrl-C ends it
@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 ///   pehra simulate --kafka localhost:9092  only the households
 ///   pehra set-aside --database edge.db     what the edge could not count, and why
 ///   pehra replay flight/*.rec              does this build say what was said?
-///   pehra explore delivery                 the checked model, in a browser
+///   pehra explore election                 a checked model, step by step in a browser
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain
 #[derive(Debug, Parser)]

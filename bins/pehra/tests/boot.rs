@@ -89,8 +89,12 @@ impl Boot {
         found.unwrap()
     }
 
-    fn stop(mut self) -> Vec<Value> {
-        self.process.signal(Signal::INT);
+    fn stop(self) -> Vec<Value> {
+        self.stop_by(Signal::INT)
+    }
+
+    fn stop_by(mut self, signal: Signal) -> Vec<Value> {
+        self.process.signal(signal);
         wait_until("boot ends", PATIENCE, || !self.process.is_running());
         assert!(self.process.child().wait().unwrap().success());
         self.lines.iter().collect()
@@ -206,6 +210,32 @@ fn with_restart_a_dead_node_comes_back() {
     boot.stop();
 }
 
+#[test]
+fn a_node_that_cannot_start_says_why_and_a_closed_terminal_stops_the_others() {
+    let boot = Boot::start(&["--restart"]);
+    boot.leader();
+    let node = boot.json(&["status"])["nodes"][2].clone();
+    kill(node["pid"].as_u64().unwrap());
+    let mut taken = None;
+    wait_until("the dead node's port", PATIENCE, || {
+        taken = std::net::TcpListener::bind(node["address"].as_str().unwrap()).ok();
+        taken.is_some()
+    });
+    let died = boot.line("the vain start", |line| {
+        line["event"] == "died" && line["node"] == 2 && line["pid"] != node["pid"]
+    });
+    assert!(died["how"].as_str().unwrap().contains("cannot listen on"), "{died}");
+
+    let pid = boot.json(&["status"])["nodes"][0]["pid"].as_i64().unwrap();
+    let lines = boot.stop_by(Signal::HUP);
+    assert_eq!(lines.last().unwrap()["event"], "stopped", "{lines:?}");
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    assert!(
+        rustix::process::test_kill_process(pid).is_err(),
+        "node 0 was left behind"
+    );
+}
+
 /// What a voter said in a cluster is what this build says when it is fed the same again.
 #[test]
 fn a_voters_recording_plays_again_to_the_same_outputs() {
@@ -267,7 +297,10 @@ fn a_cluster_that_is_down_is_said_with_what_to_do() {
         (vec!["status", "--config", &path], "start them: pehra boot"),
         (vec!["leader", "--config", &path], "no node answers"),
         (vec!["transfer", "--config", &path], "nobody can hand over"),
-        (vec!["drain", "--config", &path, "--id", "0"], "refused"),
+        (
+            vec!["drain", "--config", &path, "--id", "0"],
+            "does not answer: Connection refused",
+        ),
         (vec!["drain", "--config", &path, "--id", "4"], "no such node"),
         (vec!["status", "--config", "absent.toml"], "examples/cluster.toml"),
         (vec!["boot", "absent.toml"], "examples/cluster.toml"),

@@ -272,7 +272,7 @@ impl fmt::Display for Invalid {
             Self::ElectionTooShort { heartbeat, election } => write!(
                 f,
                 "an election timeout of {} ms is shorter than five heartbeats of {} ms: a single late one would end a \
-                 leadership; write at least {}",
+                 leadership; make the timeout at least {}",
                 election.0,
                 heartbeat.0,
                 heartbeat.times(5).0

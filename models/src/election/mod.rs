@@ -5,6 +5,8 @@
 //! * [`properties`] - what must hold; [`queries`] - what must happen once things calm down.
 
 mod bounds;
+mod browser;
+mod diagram;
 mod kinds;
 mod messages;
 pub mod properties;
@@ -14,15 +16,6 @@ mod words;
 mod world;
 
 pub use bounds::{Bounds, Shape};
+pub use browser::explorer;
 pub use state::{Action, Ghosts, Member, State};
 pub use world::World;
-
-use std::net::ToSocketAddrs;
-
-/// Serves Stateright's explorer over a small world, until the process ends: three voters, two terms, one crash.
-///
-/// # Panics
-/// If the address cannot be bound.
-pub fn explorer(address: impl ToSocketAddrs) {
-    crate::engines::serve(World::new(Bounds::new(3, 2).crashes(1)), address);
-}

@@ -8,9 +8,10 @@ use pehra_core::election::{
 use pehra_core::members::{NodeSet, Order};
 use pehra_core::protocol::Input;
 use pehra_core::types::{NodeId, RequestId, Term};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use super::bounds::{Bounds, MEMBERS, Shape};
+use super::diagram;
 use super::messages::{ALL, Letter, term_of};
 use super::properties::{self, broken};
 use super::state::{Action, Ghosts, Member, State, TERMS};
@@ -531,5 +532,9 @@ impl Model for World {
 
     fn format_action(&self, action: &Action) -> String {
         words::action(action)
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        Some(diagram::svg(self.bounds.members(), &path.into_vec()))
     }
 }

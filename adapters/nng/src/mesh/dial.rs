@@ -13,7 +13,7 @@ use super::inner::Inner;
 use super::link::Link;
 use super::member::Member;
 use crate::sp::frame::{Ended, PAIR, shake_hands};
-use crate::sp::{Stream, tls};
+use crate::sp::{Stream, outgoing, tls};
 
 impl Inner {
     /// Dials until the mesh is closed.
@@ -51,7 +51,7 @@ impl Inner {
 
     /// One attempt. A refusal is told, and told to the caller in words.
     async fn dial(&self, member: &Member, tls: Option<&tls::Client>) -> Result<Link, String> {
-        let tcp = TcpStream::connect(member.endpoint.address())
+        let tcp = outgoing::connect(&member.endpoint.address())
             .await
             .map_err(|error| error.to_string())?;
         let address = tcp.peer_addr().map_err(|error| error.to_string())?;

@@ -8,12 +8,11 @@ use bytes::BytesMut;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncWriteExt, BufWriter, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::frame::{Ended, REPLY, REQUEST, read_frame, shake_hands, split_stack, write_frame};
-use super::{Stream, tls};
+use super::{Stream, outgoing, tls};
 use crate::port::{ConnectError, LinkEvent, Options};
 use crate::requester::{Outbox, Shared};
 use crate::{Counters, Endpoint};
@@ -93,7 +92,7 @@ impl Supervisor {
     }
 
     async fn connect(&self) -> Result<(Box<dyn Stream>, SocketAddr), Ended> {
-        let tcp = TcpStream::connect(self.endpoint.address()).await?;
+        let tcp = outgoing::connect(&self.endpoint.address()).await?;
         tcp.set_nodelay(true)?;
         let address = tcp.peer_addr()?;
         let mut stream: Box<dyn Stream> = match &self.tls {

@@ -2,6 +2,7 @@
 
 mod client;
 pub(crate) mod frame;
+pub(crate) mod outgoing;
 mod server;
 pub(crate) mod tls;
 

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use pehra_cluster::ask::{Ask, Lead, Leader, Reply, Unknown};
 use pehra_cluster::{Cluster, Member};
+use pehra_core::members::NodeSet;
+use pehra_core::types::NodeId;
 use pehra_nng::{Endpoint, Options, RequestError, Requester, Tls};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,6 +20,9 @@ const ANSWER_MIN: Duration = Duration::from_millis(500);
 /// Connections to all nodes of a cluster. They are made again by themselves.
 pub struct Asking {
     nodes: Vec<Line>,
+    /// The voters that it takes.
+    majority: usize,
+    voters: NodeSet,
 }
 
 /// A connection to one node.
@@ -63,11 +68,15 @@ impl Asking {
             };
             let (requester, mut links) = Requester::connect(&endpoint, options).map_err(|error| error.to_string())?;
             let (tell, state) = watch::channel(None);
+            let prefix = format!("{endpoint}: ");
             tokio::spawn(async move {
                 while let Some(link) = links.recv().await {
                     let now = match link {
                         pehra_nng::LinkEvent::Up { .. } => Ok(()),
-                        pehra_nng::LinkEvent::Down { why } => Err(why),
+                        // The address stands beside it wherever this is shown.
+                        pehra_nng::LinkEvent::Down { why } => {
+                            Err(why.strip_prefix(&prefix).map(str::to_owned).unwrap_or(why))
+                        }
                     };
                     tell.send_replace(Some(now));
                 }
@@ -80,15 +89,20 @@ impl Asking {
                 deadline: (election * 4).max(ANSWER_MIN),
             });
         }
-        Ok(Self { nodes })
+        Ok(Self {
+            nodes,
+            majority: cluster.majority(),
+            voters: cluster.voters().map(|voter| NodeId(voter.id)).collect(),
+        })
     }
 
     /// Asks one node.
     pub async fn ask(&self, id: u16, ask: &Ask) -> Result<Reply, String> {
         let line = self.nodes.iter().find(|line| line.member.id == id);
         let line = line.ok_or_else(|| format!("there is no node {id}"))?.clone();
-        let deadline = line.deadline;
-        line.ask(ask.clone(), deadline).await
+        let (deadline, address) = (line.deadline, line.member.address.to_string());
+        let reply = line.ask(ask.clone(), deadline).await;
+        reply.map_err(|why| format!("node {id} at {address} does not answer: {why}"))
     }
 
     /// Asks all nodes, each with its own deadline; the answers are in the order of the ids.
@@ -137,8 +151,15 @@ impl Asking {
             }
         }
         best.ok_or_else(|| {
+            let heard = |(member, reply): &&(Member, Result<Reply, String>)| {
+                reply.is_ok() && self.voters.contains(NodeId(member.id))
+            };
+            let voters = answers.iter().filter(heard).count();
             if silent == answers.len() {
                 "no node answers".into()
+            } else if voters < self.majority {
+                let all = self.voters.iter().count();
+                format!("{voters} of {all} voters answer, and it takes {}", self.majority)
             } else if silent > 0 {
                 format!(
                     "{}; {silent} of {} nodes do not answer",

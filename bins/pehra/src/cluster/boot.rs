@@ -99,6 +99,8 @@ impl Boot<'_> {
         let fail = |error: std::io::Error| format!("cannot listen for signals: {error}");
         let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
+        // A terminal that is closed must not leave the nodes behind.
+        let mut hang_up = signal(SignalKind::hangup()).map_err(fail)?;
         let asking = Asking::new(self.cluster)?;
         let views = asking.views().await;
         self.start_those_that_are_down(&views)?;
@@ -108,12 +110,14 @@ impl Boot<'_> {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => return Ok(()),
                 _ = look.tick() => {}
             }
             let views = tokio::select! {
                 views = asking.views() => views,
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => return Ok(()),
             };
             self.tell_changes(&views);
             self.see_to_the_dead(&views);
@@ -151,11 +155,12 @@ impl Boot<'_> {
                 } else {
                     format!("start it again by hand: {}", node.by_hand())
                 };
-                let news = json!({ "event": "died", "node": node.id, "pid": pid, "how": status.to_string() });
-                self.screen.say(
-                    &news,
-                    &format!("node {} (pid {pid}) ended: {status}; {advice}", node.id),
-                );
+                // Whoever was killed could not say why.
+                let why = status.code().and_then(|_| node.last_words());
+                let how = why.map_or_else(|| status.to_string(), |why| format!("{status}, {why}"));
+                let news = json!({ "event": "died", "node": node.id, "pid": pid, "how": how });
+                self.screen
+                    .say(&news, &format!("node {} (pid {pid}) ended: {how}; {advice}", node.id));
             }
             let answers = views
                 .iter()
@@ -232,7 +237,8 @@ impl Screen {
             return;
         }
         self.wipe();
-        println!("{table}Ctrl-C stops the nodes that were started here");
+        // A narrow terminal cuts long lines off: wrapped ones would not be drawn over.
+        println!("\x1b[?7l{table}Ctrl-C stops the nodes that were started here\x1b[?7h");
         let _ = std::io::stdout().flush();
         self.drawn = table.lines().count() + 1;
     }

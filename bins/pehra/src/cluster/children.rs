@@ -1,6 +1,7 @@
 //! Nodes as child processes.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 const RESTART_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 /// A node that ran for this long has recovered.
 const RAN_WELL: Duration = Duration::from_secs(10);
+
+/// How much of a log is read for a node's last words, in bytes.
+const LAST_WORDS_MAX: u64 = 4096;
 
 /// A local node and its process.
 pub struct NodeProcess {
@@ -100,11 +104,24 @@ impl NodeProcess {
     /// How a person starts it, and where its log is.
     pub fn by_hand(&self) -> String {
         format!(
-            "pehra-broker --config {} --id {} (its log: {})",
+            "{} --config {} --id {} (its log: {})",
+            near(&self.program).display(),
             self.config.display(),
             self.id,
-            self.log.display()
+            near(&self.log).display()
         )
+    }
+
+    /// Why it ended, if it could still say so: the last line of its log.
+    pub fn last_words(&self) -> Option<String> {
+        let mut log = File::open(&self.log).ok()?;
+        let end = log.seek(SeekFrom::End(0)).ok()?;
+        log.seek(SeekFrom::Start(end.saturating_sub(LAST_WORDS_MAX))).ok()?;
+        let mut bytes = Vec::new();
+        log.read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        let said = text.lines().last()?.strip_prefix("pehra-broker: ")?;
+        Some(said.to_owned())
     }
 
     fn signal(&self, signal: Signal) {
@@ -140,6 +157,18 @@ pub fn stop_all(nodes: &mut [NodeProcess]) -> Vec<u16> {
         let _ = child.wait();
     }
     killed
+}
+
+/// The path as seen from here, where that is shorter.
+fn near(path: &Path) -> PathBuf {
+    let Ok(whole) = path.canonicalize() else {
+        return path.to_owned();
+    };
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    let inside = here
+        .ok()
+        .and_then(|here| whole.strip_prefix(here).ok().map(Path::to_owned));
+    inside.unwrap_or(whole)
 }
 
 /// Whether this machine has the address: only then can a port be taken there.

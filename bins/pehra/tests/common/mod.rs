@@ -2,9 +2,13 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod browser;
+
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use pehra_testbed::process::wait_until;
 use serde_json::Value;
 
 /// A demo under way.
@@ -75,4 +79,9 @@ impl Account {
 /// Sleeps for so many milliseconds.
 pub fn pause(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
+}
+
+/// Waits until somebody accepts connections there.
+pub fn pause_until_listening(address: &str) {
+    wait_until(address, Duration::from_secs(20), || TcpStream::connect(address).is_ok());
 }
