@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pehra_cluster::ask::{Ask, Reply};
+use pehra_cluster::ask::{Ask, Refused, Reply, Unknown};
 use pehra_cluster::{Cluster, Member, RoleNow};
 use pehra_core::election::{Command, Election};
 use pehra_core::identity::{ClusterName, Hello, PROTOCOL_VERSION};
@@ -21,6 +21,7 @@ use crate::config::Settings;
 use crate::desk::Desk;
 use crate::shell::VoterShell;
 use crate::store::Watched;
+use crate::trust::Trust;
 
 /// Letters that wait for the node at the most.
 const LETTERS: usize = 1024;
@@ -91,6 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         tokio::spawn(async move { pehra_driver::run(&config, options, open, &mut shell, inbox, stopping).await });
     let listening = tokio::spawn(hear(events, letters.clone(), Arc::clone(&board)));
     let office = Office {
+        trust: Trust::new(&cluster, mesh.local_addr()),
         identity,
         board: Arc::clone(&board),
         desk,
@@ -230,6 +232,7 @@ async fn hear(mut events: mesh::Events, letters: Mailbox<Election<()>>, board: A
 
 /// Serves clients.
 struct Office {
+    trust: Trust,
     identity: Identity,
     board: Arc<Board>,
     desk: Arc<Desk>,
@@ -267,6 +270,12 @@ impl Office {
             return;
         }
         if ask != Ask::Leader {
+            if let Some(reason) = self.trust.refusal(&incoming.peer) {
+                self.board.refused("commands");
+                tracing::warn!(peer = ?incoming.peer, ?ask, reason, "was commanded by somebody who may not");
+                incoming.answer.send(not_carried_out(&ask, reason).write().into());
+                return;
+            }
             tracing::info!(peer = ?incoming.peer, ?ask, "was asked");
         }
         if let Some((request, command)) = self.desk.take(ask, incoming.answer)
@@ -275,6 +284,17 @@ impl Office {
             self.desk.turned_away(request);
         }
     }
+}
+
+fn not_carried_out(ask: &Ask, reason: String) -> Reply {
+    let why = Unknown {
+        reason,
+        ..Unknown::default()
+    };
+    Reply::Refused(Refused {
+        ask: ask.name().into(),
+        why,
+    })
 }
 
 /// A leader that goes says so, and the others need not wait until they miss it.
