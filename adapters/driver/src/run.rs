@@ -104,11 +104,12 @@ where
     tracing::info!(node = options.name, jitter_seed = options.jitter_seed, "node starts");
     let mut jitter = StdRng::seed_from_u64(options.jitter_seed);
     let mut failures = 0_u32;
+    let mut kept = None;
     loop {
         if *stop.borrow() {
             return End::Stopped;
         }
-        let error = match Life::start(config, &options, &mut open, shell, &mut jitter) {
+        let error = match Life::start(config, &options, &mut open, shell, &mut jitter, &mut kept) {
             Ok(mut life) => {
                 let started = BootClock.now();
                 let outcome = life.live(shell, &mut mail, &mut stop).await;
@@ -172,8 +173,9 @@ struct Life<'a, P: Protocol> {
     records: Vec<P::Record>,
     timers: BTreeMap<P::Timer, Duration>,
     draws: Vec<Draw>,
-    /// A letter that came when there was room for it, and then there was none.
-    kept: Option<Mail<P>>,
+    /// A letter that came when there was room for it, and then there was none. It outlives this life, as those that are
+    /// still in the mailbox do.
+    kept: &'a mut Option<Mail<P>>,
     awake: Duration,
     fault: Option<Broken>,
 }
@@ -191,6 +193,7 @@ where
         open: &mut impl FnMut() -> Result<S, StoreError>,
         shell: &mut impl Shell<P>,
         jitter: &'a mut StdRng,
+        kept: &'a mut Option<Mail<P>>,
     ) -> Result<Self, StoreError> {
         let (store, recovered) = blocking(|| -> Result<_, StoreError> {
             let mut store = open()?;
@@ -212,7 +215,7 @@ where
             records: Vec::new(),
             timers: BTreeMap::new(),
             draws: Vec::new(),
-            kept: None,
+            kept,
             awake: BootClock.now(),
             fault: None,
         };
@@ -290,7 +293,7 @@ where
         self.fire_due(shell);
         if self.node.is_full() {
             // What the timers did has filled the gate: a command must not be lost by it.
-            self.kept = Some(first);
+            *self.kept = Some(first);
             return;
         }
         let mut letter = first;

@@ -77,6 +77,8 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     let (stop, stopping) = watch::channel(false);
     let mut options = Options::deployed(format!("node{id}"));
     options.pause = Duration::from_millis(u64::from(config.timing.election.half().0));
+    // Opening costs little, and a voter that is missed is missed by all.
+    options.reopen_max = Duration::from_secs(1);
     let (folder, lookout) = (settings.folder.clone(), Arc::clone(&board));
     let mut first = Some(store);
     let open = move || {

@@ -26,6 +26,8 @@ pub enum Do {
     Draw,
     /// Ask the store how many numbers it has.
     Count,
+    /// Report this number at once.
+    Say(u32),
     Break,
 }
 
@@ -37,11 +39,25 @@ pub enum Said {
     Stalled(bool),
     Drew(u64),
     Counted(usize),
+    Told(u32),
 }
+
+/// Timers from this one on also save their own number when they go off.
+pub const SAVING: u8 = 100;
 
 /// The numbers that it has saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Toy(pub Vec<u32>);
+
+impl Toy {
+    fn save(&mut self, number: u32, fx: &mut Effects<Self>) {
+        self.0.push(number);
+        fx.persist(number);
+        fx.claim(PEER, number);
+        fx.emit(number);
+        fx.notice(PEER, number);
+    }
+}
 
 impl Protocol for Toy {
     type Config = ();
@@ -73,14 +89,14 @@ impl Protocol for Toy {
             Input::Commanded(_, Do::Draw) => fx.draw(Draw::Nonce),
             Input::Commanded(_, Do::Count) => fx.fetch(()),
             Input::Commanded(_, Do::Break) => fx.fault(Broken("as told")),
-            Input::Commanded(_, Do::Save(number)) | Input::Received { message: number, .. } => {
-                self.0.push(number);
-                fx.persist(number);
-                fx.claim(PEER, number);
-                fx.emit(number);
-                fx.notice(PEER, number);
+            Input::Commanded(_, Do::Save(number)) | Input::Received { message: number, .. } => self.save(number, fx),
+            Input::Commanded(_, Do::Say(number)) => fx.report(Said::Told(number)),
+            Input::Fired(timer) => {
+                fx.report(Said::Fired(timer));
+                if timer >= SAVING {
+                    self.save(timer.into(), fx);
+                }
             }
-            Input::Fired(timer) => fx.report(Said::Fired(timer)),
             Input::Fetched { rows, .. } => fx.report(Said::Counted(rows)),
             Input::Drawn(Drawn::Nonce(nonce)) => fx.report(Said::Drew(nonce)),
             Input::Stalled(short) => fx.report(Said::Stalled(short)),
