@@ -100,6 +100,7 @@ fn a_leader_that_was_stopped_does_not_lead_when_it_wakes() {
         wait_until("it follows", PATIENCE, || {
             cluster.status(before.node)["leader"].is_u64()
         });
+        assert!(cluster.log(before.node).contains("the process stood still"));
     }
 }
 
