@@ -124,7 +124,7 @@ pub fn status(identity: &Identity, board: &Board, mesh: &Mesh) -> Status {
         number: cluster.number,
         node: identity.id,
         pid: std::process::id(),
-        incarnation: identity.incarnation,
+        incarnation: mesh.me().incarnation,
         store: format!("{:016x}", identity.store),
         up_ms: since(identity.started),
         role: content.role,

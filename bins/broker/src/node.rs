@@ -81,10 +81,15 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     options.reopen_max = Duration::from_secs(1);
     let (folder, lookout) = (settings.folder.clone(), Arc::clone(&board));
     let mut first = Some(store);
+    let greeter = Arc::clone(&mesh);
     let open = move || {
         let store = match first.take() {
             Some(store) => store,
-            None => ElectionStore::open(&folder, &owner)?,
+            None => {
+                let again = ElectionStore::open(&folder, &owner)?;
+                greeter.renew(again.incarnation());
+                again
+            }
         };
         lookout.lock().lost = tell_loss(&store);
         let board = Arc::clone(&lookout);

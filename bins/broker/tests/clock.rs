@@ -158,10 +158,7 @@ fn nodes_whose_machines_were_started_years_apart_elect_and_resign_as_ever() {
         return;
     }
     let uptime = String::from_utf8_lossy(&probe.stdout).into_owned();
-    assert!(
-        uptime.len() > "100000000.00".len(),
-        "{uptime}"
-    );
+    assert!(uptime.len() > "100000000.00".len(), "{uptime}");
     let mut cluster = Cluster::new(3);
     cluster.wrap = Some(Box::new(move |id, _| apart(id)));
     (0..3).for_each(|id| cluster.start(id));

@@ -109,7 +109,18 @@ fn a_full_disk_costs_a_leader_its_place_and_a_voter_its_vote_until_there_is_spac
     wait_until("nothing is wrong any more", PATIENCE, || {
         cluster.status(full)["trouble"].is_null()
     });
+    // Each opening of the store was a life of its own, and the others have heard of the last one.
+    let life = cluster.status(full)["incarnation"].as_u64().expect("a number");
+    assert!(life > 1, "{life}");
+    wait_until("the other one knows", PATIENCE, || {
+        let status = cluster.status(third);
+        let peers = status["peers"].as_array().expect("a list");
+        peers
+            .iter()
+            .any(|peer| peer["node"] == full && peer["incarnation"] == life)
+    });
     // And it may lead again.
+    let back = cluster.leader(back.fencing - 1);
     if back.node != full {
         std::thread::sleep(Duration::from_millis(100));
         let order = format!(r#"{{"ask":"transfer","to":{full}}}"#);
