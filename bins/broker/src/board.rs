@@ -153,6 +153,8 @@ fn refusals(content: &Content, mesh: &Mesh) -> BTreeMap<String, u64> {
         ("hellos", &counters.refused_hellos),
         ("wrong-peers", &counters.wrong_peers),
         ("frames", &counters.refused_frames),
+        ("client-frames", &counters.clients.refused_frames),
+        ("client-greetings", &counters.clients.wrong_peers),
         ("connections", &counters.refused_connections),
         ("overflows", &counters.overflows),
         ("slow-writes", &counters.slow_writes),

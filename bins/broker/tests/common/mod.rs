@@ -202,21 +202,49 @@ pub fn broker(config: &Path, id: usize) -> Command {
     command
 }
 
-/// Asks as a stranger does: SP's greeting of a REQ socket, one frame, one reply. None if nobody answers in time.
+/// A client that speaks as a stranger does: SP's greeting of a REQ socket, one frame a question, one a reply.
+pub struct Client(TcpStream);
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Option<Self> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        stream.write_all(b"\0SP\0\0\x30\0\0").ok()?;
+        let mut greeting = [0; 8];
+        stream.read_exact(&mut greeting).ok()?;
+        assert_eq!(&greeting, b"\0SP\0\0\x31\0\0", "the greeting of a REP socket");
+        Some(Self(stream))
+    }
+
+    /// None if nobody answers in time.
+    pub fn ask(&mut self, question: &str) -> Option<Value> {
+        let body = question.as_bytes();
+        let mut sent = (body.len() as u64 + 4).to_be_bytes().to_vec();
+        sent.extend([0x80, 0, 0, 1]);
+        sent.extend(body);
+        self.0.write_all(&sent).ok()?;
+        let mut head = [0; 12];
+        self.0.read_exact(&mut head).ok()?;
+        let len = u64::from_be_bytes(head[..8].try_into().ok()?);
+        let mut reply = vec![0; usize::try_from(len).ok()?.checked_sub(4)?];
+        self.0.read_exact(&mut reply).ok()?;
+        serde_json::from_slice(&reply).ok()
+    }
+}
+
+/// Asks once. None if nobody answers in time.
 pub fn ask(address: SocketAddr, question: &str) -> Option<Value> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-    let body = question.as_bytes();
-    let mut sent = b"\0SP\0\0\x30\0\0".to_vec();
-    sent.extend((body.len() as u64 + 4).to_be_bytes());
-    sent.extend([0x80, 0, 0, 1]);
-    sent.extend(body);
-    stream.write_all(&sent).ok()?;
-    let mut head = [0; 20];
-    stream.read_exact(&mut head).ok()?;
-    assert_eq!(&head[..8], b"\0SP\0\0\x31\0\0", "the greeting of a REP socket");
-    let len = u64::from_be_bytes(head[8..16].try_into().ok()?);
-    let mut reply = vec![0; usize::try_from(len).ok()?.checked_sub(4)?];
-    stream.read_exact(&mut reply).ok()?;
-    serde_json::from_slice(&reply).ok()
+    Client::connect(address)?.ask(question)
+}
+
+/// Says this and waits for the end of the connection. Whether it came.
+pub fn is_hung_up_on(address: SocketAddr, greeting: &[u8], bytes: &[u8]) -> bool {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    // It may be closed before all is said.
+    let _ = stream.write_all(greeting).and_then(|()| stream.write_all(bytes));
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
 }
