@@ -25,6 +25,8 @@ use crate::trust::Trust;
 
 /// Letters that wait for the node at the most.
 const LETTERS: usize = 1024;
+/// Commands that are refused are logged so often at the most.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The request id of the resignation at the end: no client has it.
 const AT_THE_END: RequestId = RequestId(0);
 
@@ -100,6 +102,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     let listening = tokio::spawn(hear(events, letters.clone(), Arc::clone(&board)));
     let office = Office {
         trust: Trust::new(&cluster, mesh.local_addr()),
+        told: None,
         identity,
         board: Arc::clone(&board),
         desk,
@@ -240,6 +243,8 @@ async fn hear(mut events: mesh::Events, letters: Mailbox<Election<()>>, board: A
 /// Serves clients.
 struct Office {
     trust: Trust,
+    /// When a command that was refused was last logged.
+    told: Option<Instant>,
     identity: Identity,
     board: Arc<Board>,
     desk: Arc<Desk>,
@@ -248,7 +253,7 @@ struct Office {
 }
 
 impl Office {
-    async fn serve(self, mut clients: mpsc::Receiver<Incoming>) {
+    async fn serve(mut self, mut clients: mpsc::Receiver<Incoming>) {
         let mut look = tokio::time::interval(Duration::from_millis(50));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -262,7 +267,7 @@ impl Office {
         }
     }
 
-    fn take(&self, incoming: Incoming) {
+    fn take(&mut self, incoming: Incoming) {
         let ask = match Ask::read(&incoming.body) {
             Ok(ask) => ask,
             Err(trouble) => {
@@ -279,7 +284,11 @@ impl Office {
         if ask != Ask::Leader {
             if let Some(reason) = self.trust.refusal(&incoming.peer) {
                 self.board.refused("commands");
-                tracing::warn!(peer = ?incoming.peer, ?ask, reason, "was commanded by somebody who may not");
+                // All are counted. A stranger must not fill the log.
+                if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+                    self.told = Some(Instant::now());
+                    tracing::warn!(peer = ?incoming.peer, ?ask, reason, "was commanded by somebody who may not");
+                }
                 incoming.answer.send(not_carried_out(&ask, reason).write().into());
                 return;
             }

@@ -46,6 +46,8 @@ pub struct LeaderArgs {
 
 /// Hand the leadership over, to a node or to the fittest
 ///
+/// Give the command on the leader's machine, or with certificates: see `commands-from` in examples/cluster.toml.
+///
 /// Examples:
 ///   pehra transfer --config examples/cluster.toml
 ///   pehra transfer --config examples/cluster.toml --to 3
@@ -61,7 +63,7 @@ pub struct TransferArgs {
 
 /// Keep a node from leading, before it is stopped for maintenance. It hands over if it leads
 ///
-/// It lasts until `--off`, or until the node is restarted.
+/// It lasts until `--off`, or until the node is restarted. Give the command on the node's machine, or with certificates.
 ///
 /// Examples:
 ///   pehra drain --config examples/cluster.toml --id 2
