@@ -2,12 +2,14 @@
 
 mod toy;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pehra_core::node::GateBound;
 use pehra_core::types::{Broken, RequestId};
-use pehra_driver::{End, Mail};
-use toy::{Disk, Do, PEER, Running, SAVING, Said, start};
+use pehra_driver::{BootClock, End, Mail};
+use toy::{Disk, Do, PEER, Running, SAVING, Said, start, start_with};
 
 const GATE: GateBound = GateBound::DEPLOYED;
 
@@ -83,6 +85,38 @@ async fn after_a_standstill_the_protocol_is_told_before_anything_that_came_meanw
         Said::Told(8),
     ];
     assert_eq!(toy.reports(), expected);
+    assert_eq!(toy.end().await, End::Stopped);
+}
+
+/// Boot time has gone on and the clock by which a process sleeps has not: an hour is over, and no sleep is.
+#[tokio::test]
+async fn a_machine_that_was_suspended_has_stood_still_and_is_told_so_first() {
+    const HOUR_MS: u64 = 3_600_000;
+    let ahead_ms = Arc::new(AtomicU64::new(0));
+    let toy = start_with(Disk::default(), GATE, 16, BootClock::ahead(Arc::clone(&ahead_ms)));
+    for (timer, ms) in [(1, 20_000), (2, 10_000), (3, 10_000_000)] {
+        toy.tell(Do::Arm(timer, ms)).await;
+    }
+    toy.until("it waits", |book, _| book.looks >= 1).await;
+    // Nothing comes in: it is noticed all the same, long before the sleep of ten seconds is over.
+    ahead_ms.store(HOUR_MS, Ordering::SeqCst);
+    let woken = Instant::now();
+    toy.until("the timers go off", |book, _| book.reports.len() >= 3).await;
+    assert!(woken.elapsed() < Duration::from_millis(1500), "{:?}", woken.elapsed());
+    assert_eq!(toy.reports(), [Said::Paused, Said::Fired(2), Said::Fired(1)]);
+    // Too short for any timer, and yet a standstill.
+    toy.pages.book().reports.clear();
+    ahead_ms.fetch_add(5000, Ordering::SeqCst);
+    toy.until("it is told", |book, _| !book.reports.is_empty()).await;
+    assert_eq!(toy.reports(), [Said::Paused]);
+    // Something comes in: the node is told of the standstill before.
+    toy.tell(Do::Arm(4, 20_000)).await;
+    a_while(50).await;
+    toy.pages.book().reports.clear();
+    ahead_ms.store(2 * HOUR_MS, Ordering::SeqCst);
+    toy.tell(Do::Say(7)).await;
+    toy.until("it is heard", |book, _| book.reports.len() >= 3).await;
+    assert_eq!(toy.reports(), [Said::Paused, Said::Fired(4), Said::Told(7)]);
     assert_eq!(toy.end().await, End::Stopped);
 }
 

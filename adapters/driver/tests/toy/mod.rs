@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pehra_core::node::GateBound;
 use pehra_core::protocol::{Draw, Drawn, Effects, Input, Protocol, Recovered};
 use pehra_core::types::{Broken, Delay, NodeId, RequestId, Ticks};
-use pehra_driver::{End, Mail, Mailbox, Options, Shell, Store, StoreError, mailbox, run};
+use pehra_driver::{BootClock, End, Mail, Mailbox, Options, Shell, Store, StoreError, mailbox, run};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -261,6 +261,10 @@ pub struct Running {
 }
 
 pub fn start(disk: Disk, gate: GateBound, capacity: usize) -> Running {
+    start_with(disk, gate, capacity, BootClock::default())
+}
+
+pub fn start_with(disk: Disk, gate: GateBound, capacity: usize, clock: BootClock) -> Running {
     let (letters, inbox) = mailbox(capacity);
     let (stop, stopping) = watch::channel(false);
     let pages = Pages::default();
@@ -269,6 +273,7 @@ pub fn start(disk: Disk, gate: GateBound, capacity: usize) -> Running {
         jitter_seed: 7,
         pause: Duration::from_millis(300),
         reopen_max: Duration::from_millis(400),
+        clock,
         ..Options::deployed("toy")
     };
     let (mut shell, opener) = (pages.clone(), disk.clone());
