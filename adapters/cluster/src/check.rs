@@ -9,7 +9,7 @@ use pehra_core::members::NodeSet;
 use pehra_core::types::{NodeId, Ticks};
 
 use crate::address::Address;
-use crate::cluster::{Cluster, Key, Member, Role, TlsFiles};
+use crate::cluster::{Cluster, Commanders, Key, Member, Role, TlsFiles};
 use crate::problem::{ConfigError, Problem};
 
 /// The highest id: sets of nodes are 64 bits wide.
@@ -60,6 +60,7 @@ pub(crate) struct Draft {
     pub profile_line: Option<usize>,
     pub lease: bool,
     pub tenure: Option<TenureDraft>,
+    pub commanders: Option<At<Commanders>>,
     pub key: Option<At<KeySource>>,
     pub data: Option<PathBuf>,
     pub tls: Option<TlsFiles>,
@@ -82,6 +83,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
     let members = members(&draft.nodes, &mut draft.problems, &mut warnings);
     let (profile, timing) = timing(&mut draft, &mut warnings);
     let tenure = tenure(&timing, &mut draft);
+    let commanders = commanders(&draft, &mut warnings);
     let key = draft.key.take().and_then(|source| {
         key(path, &base, source, &mut warnings)
             .map_err(|problem| draft.problems.push(problem))
@@ -103,6 +105,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
         timing,
         lease: draft.lease,
         tenure,
+        commanders,
         key,
         data: base.join(draft.data.unwrap_or_else(|| "pehra-data".into())),
         tls: draft.tls.map(|tls| TlsFiles {
@@ -275,6 +278,18 @@ fn tenure_rules(tenure: Tenure, timing: &Timing) -> Result<(), Invalid> {
     let mut config = Config::new(me, NodeSet::only(me), *timing);
     config.tenure = Some(tenure);
     config.check()
+}
+
+fn commanders(draft: &Draft, warnings: &mut Vec<Problem>) -> Commanders {
+    let Some(written) = &draft.commanders else {
+        return Commanders::default();
+    };
+    if written.value == Commanders::Anybody && draft.tls.is_none() {
+        let rule = "without certificates whoever reaches a port may move the leadership";
+        let instead = "write \"trusted\", or add [tls]";
+        warnings.push(Problem::new(written.line, "cluster.commands-from", rule, instead));
+    }
+    written.value
 }
 
 fn key(path: &Path, base: &Path, source: At<KeySource>, warnings: &mut Vec<Problem>) -> Result<Key, Problem> {

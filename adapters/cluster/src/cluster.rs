@@ -31,6 +31,21 @@ impl Role {
     }
 }
 
+/// Whose commands a node carries out. Questions are everybody's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commanders {
+    /// Over TLS whoever shows the certificate of a member, without it whoever is on the node's own machine.
+    #[default]
+    Trusted,
+    /// Whoever reaches the port.
+    Anybody,
+}
+
+impl Commanders {
+    /// All of them, by their names in files.
+    pub const NAMES: [(&'static str, Self); 2] = [("trusted", Self::Trusted), ("anybody", Self::Anybody)];
+}
+
 /// One node of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -106,6 +121,8 @@ pub struct Cluster {
     pub lease: bool,
     /// How long one leadership may last; none for as long as it works.
     pub tenure: Option<Tenure>,
+    /// Whose commands are carried out.
+    pub commanders: Commanders,
     /// The shared secret.
     pub key: Option<Key>,
     /// The folder that holds a folder for each local node.

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::address::Address;
 use crate::check::{At, Draft, ID_MAX, KeySource, NodeDraft, TenureDraft};
-use crate::cluster::{Role, TlsFiles};
+use crate::cluster::{Commanders, Role, TlsFiles};
 use crate::problem::{Problem, one_of};
 
 /// The longest span of time that can be written: a day.
@@ -75,7 +75,16 @@ pub(crate) fn draft(text: &str) -> Draft {
 fn cluster(reader: &mut Reader<'_>, table: &Table<'_>, draft: &mut Draft) {
     reader.only(
         table,
-        &["name", "number", "profile", "lease", "key", "key-file", "data"],
+        &[
+            "name",
+            "number",
+            "profile",
+            "lease",
+            "commands-from",
+            "key",
+            "key-file",
+            "data",
+        ],
     );
     if !table.has("name") {
         let rule = "the cluster has no name, and nodes of another cluster could not be told from its own";
@@ -102,6 +111,7 @@ fn cluster(reader: &mut Reader<'_>, table: &Table<'_>, draft: &mut Draft) {
         }
     }
     draft.lease = reader.flag(table, "lease").unwrap_or(false);
+    draft.commanders = commanders(reader, table);
     let (digits, file) = (reader.text(table, "key"), reader.text(table, "key-file"));
     if let (Some(_), Some(file)) = (&digits, &file) {
         let rule = "there are a key and a file with a key";
@@ -116,6 +126,17 @@ fn cluster(reader: &mut Reader<'_>, table: &Table<'_>, draft: &mut Draft) {
         value: KeySource::File(text.value.into()),
     }));
     draft.data = reader.path(table, "data");
+}
+
+fn commanders(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<At<Commanders>> {
+    let At { line, value: text } = reader.text(table, "commands-from")?;
+    let found = Commanders::NAMES.into_iter().find(|(name, _)| *name == text);
+    if found.is_none() {
+        let names = Commanders::NAMES.map(|(name, _)| name);
+        let rule = format!("commands come from \"trusted\" or \"anybody\", not from {text:?}");
+        reader.wrong(line, table.path("commands-from"), rule, one_of(&text, &names));
+    }
+    found.map(|(_, value)| At { line, value })
 }
 
 fn tenure(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TenureDraft> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pehra_cluster::{Cluster, Role};
+use pehra_cluster::{Cluster, Commanders, Role};
 use pehra_core::election::Timing;
 use pehra_core::members::NodeSet;
 use pehra_core::types::{NodeId, Ticks};
@@ -179,5 +179,23 @@ fn a_key_that_others_can_read_is_told_and_never_shown() {
             shown.contains("Key(of 32 bytes)") && !shown.contains("5a5a") && !shown.contains("90, 90"),
             "{shown}"
         );
+    }
+}
+
+#[test]
+fn who_may_command_is_the_files_to_say() {
+    let tls = "[tls]\nca = \"a\"\ncert = \"b\"\nkey = \"c\"\n";
+    for (written, tail, expected, warnings) in [
+        ("", "", Commanders::Trusted, 0),
+        ("commands-from = \"trusted\"\n", "", Commanders::Trusted, 0),
+        ("commands-from = \"anybody\"\n", tls, Commanders::Anybody, 0),
+        ("commands-from = \"anybody\"\n", "", Commanders::Anybody, 1),
+    ] {
+        let cluster = parse(&format!("{HEAD}{written}{tail}{}", nodes(3, 0)));
+        assert_eq!(cluster.commanders, expected);
+        assert_eq!(cluster.warnings.len(), warnings, "{:?}", cluster.warnings);
+        for warning in &cluster.warnings {
+            assert_eq!((warning.line, warning.key.as_str()), (Some(3), "cluster.commands-from"));
+        }
     }
 }

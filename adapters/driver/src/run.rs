@@ -16,6 +16,10 @@ use crate::ports::{Shell, Store, StoreError};
 use crate::recorder::Digest;
 use crate::store_thread::{Done, StoreThread, load};
 
+/// The loop looks at the clock so often at least. What sleeps does so by a clock that stands still while the machine is
+/// suspended, so this also bounds how late the end of a suspension is noticed when nothing comes in.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// What the world puts into a node's mailbox.
 #[derive(Debug)]
 pub enum Mail<P: Protocol> {
@@ -59,6 +63,8 @@ pub struct Options {
     pub pause: Duration,
     /// The longest wait between two attempts to open a store that fails.
     pub reopen_max: Duration,
+    /// What timers run on.
+    pub clock: BootClock,
 }
 
 impl Options {
@@ -71,6 +77,7 @@ impl Options {
             gate: GateBound::DEPLOYED,
             pause: Duration::from_secs(3),
             reopen_max: Duration::from_secs(10),
+            clock: BootClock::default(),
         }
     }
 }
@@ -104,15 +111,16 @@ where
     tracing::info!(node = options.name, jitter_seed = options.jitter_seed, "node starts");
     let mut jitter = StdRng::seed_from_u64(options.jitter_seed);
     let mut failures = 0_u32;
+    let mut kept = None;
     loop {
         if *stop.borrow() {
             return End::Stopped;
         }
-        let error = match Life::start(config, &options, &mut open, shell, &mut jitter) {
+        let error = match Life::start(config, &options, &mut open, shell, &mut jitter, &mut kept) {
             Ok(mut life) => {
-                let started = BootClock.now();
+                let started = options.clock.now();
                 let outcome = life.live(shell, &mut mail, &mut stop).await;
-                if BootClock.now().saturating_sub(started) > options.reopen_max {
+                if options.clock.now().saturating_sub(started) > options.reopen_max {
                     failures = 0;
                 }
                 // Waits for the store's thread, which may be in the middle of a commit.
@@ -172,8 +180,9 @@ struct Life<'a, P: Protocol> {
     records: Vec<P::Record>,
     timers: BTreeMap<P::Timer, Duration>,
     draws: Vec<Draw>,
-    /// A letter that came when there was room for it, and then there was none.
-    kept: Option<Mail<P>>,
+    /// A letter that came when there was room for it, and then there was none. It outlives this life, as those that are
+    /// still in the mailbox do.
+    kept: &'a mut Option<Mail<P>>,
     awake: Duration,
     fault: Option<Broken>,
 }
@@ -191,6 +200,7 @@ where
         open: &mut impl FnMut() -> Result<S, StoreError>,
         shell: &mut impl Shell<P>,
         jitter: &'a mut StdRng,
+        kept: &'a mut Option<Mail<P>>,
     ) -> Result<Self, StoreError> {
         let (store, recovered) = blocking(|| -> Result<_, StoreError> {
             let mut store = open()?;
@@ -212,8 +222,8 @@ where
             records: Vec::new(),
             timers: BTreeMap::new(),
             draws: Vec::new(),
-            kept: None,
-            awake: BootClock.now(),
+            kept,
+            awake: options.clock.now(),
             fault: None,
         };
         shell.started(life.node.state());
@@ -239,7 +249,8 @@ where
             }
             self.fire_due(shell);
             let next = self.timers.values().min().copied();
-            let sleep = next.map_or(Duration::from_secs(1), |at| at.saturating_sub(BootClock.now()));
+            let now = self.options.clock.now();
+            let sleep = next.map_or(LOOK_EVERY, |at| at.saturating_sub(now).min(LOOK_EVERY));
             let takes_mail = !stopping && !closed && !self.node.is_full();
             if takes_mail && let Some(letter) = self.kept.take() {
                 self.on_mail(letter, mail, shell);
@@ -290,7 +301,7 @@ where
         self.fire_due(shell);
         if self.node.is_full() {
             // What the timers did has filled the gate: a command must not be lost by it.
-            self.kept = Some(first);
+            *self.kept = Some(first);
             return;
         }
         let mut letter = first;
@@ -313,8 +324,10 @@ where
 
     /// After a standstill tells the protocol first, then fires what is due, oldest first.
     fn fire_due(&mut self, shell: &mut impl Shell<P>) {
-        let now = BootClock.now();
-        let expected = self.timers.values().min().copied().unwrap_or(now).max(self.awake);
+        let now = self.options.clock.now();
+        let look = self.awake + LOOK_EVERY;
+        let next = self.timers.values().min().copied().unwrap_or(look);
+        let expected = next.clamp(self.awake, look);
         if now.saturating_sub(expected) > self.options.pause {
             tracing::warn!(node = self.options.name, "the process stood still");
             self.feed(Input::Paused, shell);
@@ -345,7 +358,7 @@ where
     }
 
     fn perform(&mut self, shell: &mut impl Shell<P>) {
-        let now = BootClock.now();
+        let now = self.options.clock.now();
         let mut digest = shell.is_recording().then(Digest::default);
         for output in self.desk.outputs() {
             if let Some(digest) = &mut digest {

@@ -2,12 +2,14 @@
 
 mod toy;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pehra_core::node::GateBound;
 use pehra_core::types::{Broken, RequestId};
-use pehra_driver::{End, Mail};
-use toy::{Disk, Do, PEER, Said, start};
+use pehra_driver::{BootClock, End, Mail};
+use toy::{Disk, Do, PEER, Running, SAVING, Said, start, start_with};
 
 const GATE: GateBound = GateBound::DEPLOYED;
 
@@ -55,6 +57,110 @@ async fn after_a_standstill_the_protocol_is_told_before_any_timer() {
     a_while(1000).await;
     assert_eq!(toy.reports().last(), Some(&Said::Fired(4)));
     assert_eq!(toy.reports().len(), 5);
+    assert_eq!(toy.end().await, End::Stopped);
+}
+
+/// One thread for all: while the test blocks it, the node stands still, and what comes meanwhile waits.
+#[tokio::test]
+async fn after_a_standstill_the_protocol_is_told_before_anything_that_came_meanwhile() {
+    let toy = start(Disk::default(), GATE, 16);
+    toy.tell(Do::Arm(1, 100)).await;
+    toy.tell(Do::Count).await;
+    // The answer is ready and not yet taken when the letters come; all of it is older than the end of the standstill.
+    toy.until("it is asked", |book, _| book.looks >= 2).await;
+    toy.pages.book().reports.clear();
+    toy.disk.set(|disk| disk.short = true);
+    for number in 7..9 {
+        let letter = Mail::Command(RequestId(0), Do::Say(number));
+        toy.letters.try_send(letter).expect("there is room");
+    }
+    // Longer than the pause of 300 ms, and than the store's thread takes to see that space is short.
+    std::thread::sleep(Duration::from_millis(700));
+    toy.until("all is told", |book, _| book.reports.len() >= 5).await;
+    let expected = [
+        Said::Paused,
+        Said::Fired(1),
+        Said::Stalled(true),
+        Said::Told(7),
+        Said::Told(8),
+    ];
+    assert_eq!(toy.reports(), expected);
+    assert_eq!(toy.end().await, End::Stopped);
+}
+
+/// Boot time has gone on and the clock by which a process sleeps has not: an hour is over, and no sleep is.
+#[tokio::test]
+async fn a_machine_that_was_suspended_has_stood_still_and_is_told_so_first() {
+    const HOUR_MS: u64 = 3_600_000;
+    let ahead_ms = Arc::new(AtomicU64::new(0));
+    let toy = start_with(Disk::default(), GATE, 16, BootClock::ahead(Arc::clone(&ahead_ms)));
+    for (timer, ms) in [(1, 20_000), (2, 10_000), (3, 10_000_000)] {
+        toy.tell(Do::Arm(timer, ms)).await;
+    }
+    toy.until("it waits", |book, _| book.looks >= 1).await;
+    // Nothing comes in: it is noticed all the same, long before the sleep of ten seconds is over.
+    ahead_ms.store(HOUR_MS, Ordering::SeqCst);
+    let woken = Instant::now();
+    toy.until("the timers go off", |book, _| book.reports.len() >= 3).await;
+    assert!(woken.elapsed() < Duration::from_millis(1500), "{:?}", woken.elapsed());
+    assert_eq!(toy.reports(), [Said::Paused, Said::Fired(2), Said::Fired(1)]);
+    // Too short for any timer, and yet a standstill.
+    toy.pages.book().reports.clear();
+    ahead_ms.fetch_add(5000, Ordering::SeqCst);
+    toy.until("it is told", |book, _| !book.reports.is_empty()).await;
+    assert_eq!(toy.reports(), [Said::Paused]);
+    // Something comes in: the node is told of the standstill before.
+    toy.tell(Do::Arm(4, 20_000)).await;
+    a_while(50).await;
+    toy.pages.book().reports.clear();
+    ahead_ms.store(2 * HOUR_MS, Ordering::SeqCst);
+    toy.tell(Do::Say(7)).await;
+    toy.until("it is heard", |book, _| book.reports.len() >= 3).await;
+    assert_eq!(toy.reports(), [Said::Paused, Said::Fired(4), Said::Told(7)]);
+    assert_eq!(toy.end().await, End::Stopped);
+}
+
+/// A node whose gate holds one commit, with a letter in hand for which there was room until a timer went off before it.
+async fn with_a_kept_letter() -> Running {
+    let gate = GateBound { commits: 1, held: 64 };
+    let toy = start(Disk::default(), gate, 16);
+    toy.disk.set(|disk| disk.held = true);
+    toy.tell(Do::Arm(SAVING, 20)).await;
+    toy.until("it waits for the timer", |book, _| book.looks >= 1).await;
+    for number in [2, 3] {
+        let letter = Mail::Command(RequestId(0), Do::Save(number));
+        toy.letters.try_send(letter).expect("there is room");
+    }
+    // When the one thread goes on, both the timer and the letter are due.
+    std::thread::sleep(Duration::from_millis(40));
+    toy.until("the timer has saved", |book, _| book.notices == [SAVING.into()])
+        .await;
+    a_while(50).await;
+    assert_eq!(toy.pages.book().notices, [u32::from(SAVING)], "the gate is full");
+    assert_eq!(
+        toy.letters.capacity(),
+        15,
+        "one letter waits, the other one is in the node's hand"
+    );
+    toy
+}
+
+#[tokio::test]
+async fn a_letter_before_which_a_timer_filled_the_gate_is_kept_and_taken_in_its_turn() {
+    let toy = with_a_kept_letter().await;
+    toy.disk.set(|disk| disk.held = false);
+    toy.until("all are claimed", |book, _| book.claims.len() == 3).await;
+    assert_eq!(toy.pages.book().claims, [u32::from(SAVING), 2, 3]);
+    assert_eq!(toy.end().await, End::Stopped);
+}
+
+#[tokio::test]
+async fn a_kept_letter_outlives_the_failure_of_the_store_as_those_behind_it_do() {
+    let toy = with_a_kept_letter().await;
+    toy.disk.set(|disk| (disk.held, disk.fail_commits) = (false, 1));
+    toy.until("both are claimed", |book, _| book.claims.len() == 2).await;
+    assert_eq!(toy.pages.book().claims, [2, 3]);
+    assert_eq!(toy.pages.book().started.len(), 2);
     assert_eq!(toy.end().await, End::Stopped);
 }
 

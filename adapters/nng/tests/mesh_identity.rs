@@ -232,6 +232,38 @@ async fn a_copy_of_a_living_member_is_refused_and_the_first_stays() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_opened_again_is_told_to_all_who_then_refuse_what_is_older() {
+    let town = Town::new(3);
+    let mut members = [town.start(0).await, town.start(1).await, town.start(2).await];
+    for (me, member) in [0, 1, 2].into_iter().zip(&mut members) {
+        member.all_up((0..3).filter(|node| *node != me).collect()).await;
+    }
+    let [mut zero, mut one, mut two] = members;
+    // The one in the middle is dialled by one and dials the other.
+    one.mesh.renew(8);
+    assert_eq!(one.mesh.me().incarnation, 8);
+    for other in [&mut zero, &mut two] {
+        assert!(matches!(other.down(1).await, Lost::Gone(_)));
+        assert_eq!(other.up(1).await.incarnation, 8);
+    }
+    for _ in 0..2 {
+        match one.next().await {
+            Event::Down { why, .. } => assert_eq!(why, Lost::Renewed),
+            Event::Up { .. } => {}
+            other => panic!("expected a new greeting, not {other:?}"),
+        }
+    }
+    drop(one);
+    let mut older = town.start(1).await;
+    let (_, why) = zero.refused_after_down(1).await;
+    assert!(
+        matches!(why, Refusal::Identity(Refused::OlderIncarnation { known: 8, .. })),
+        "{why:?}"
+    );
+    older.refused().await;
+}
+
+#[tokio::test]
 async fn one_that_gives_no_sign_of_life_makes_way_for_itself() {
     let town = Town::new(2);
     let mut config = town.config(0);

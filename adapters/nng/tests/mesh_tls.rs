@@ -8,7 +8,7 @@ mod members;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ca::Ca;
+use ca::{Ca, Shows};
 use members::{LONG, Member, PAIR, Stranger, Town, assert_linked, count, hello, reaches};
 use pehra_core::identity::Hello;
 use pehra_core::types::NodeId;

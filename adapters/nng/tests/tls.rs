@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ca::Ca;
+use ca::{Ca, Shows};
 use pehra_nng::{Endpoint, LinkEvent, Listener, Options, Peer, RequestError, Requester, Tls};
 use rcgen::date_time_ymd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

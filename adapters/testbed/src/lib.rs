@@ -10,10 +10,12 @@
 //! | [`pynng`] | a Python peer that speaks NNG |
 //! | [`proxy`] | a TCP proxy that cuts, stalls and swallows |
 //! | [`records`] | nothing: the records that a real edge and cloud write, for tests of stores |
+//! | [`certificates`] | nothing: a certificate authority for tests of TLS |
 //! | [`process`] | a child process that ends with its owner |
 
 use std::path::PathBuf;
 
+pub mod certificates;
 pub mod kafka;
 pub mod process;
 pub mod proxy;

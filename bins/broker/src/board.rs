@@ -22,6 +22,8 @@ pub struct Content {
     pub lost: Option<String>,
     pub fault: Option<String>,
     pub store_failure: Option<String>,
+    /// The store lives on its reserve.
+    pub full: bool,
     pub peers: BTreeMap<u16, Peer>,
     pub pending: u32,
     pub pending_since: Option<Instant>,
@@ -58,6 +60,7 @@ impl Content {
         self.term = state.term().0;
         self.leader = state.leader(config).map(|node| node.0);
         self.draining = state.is_drained();
+        self.full = state.health().full;
         self.pending = state.health().writes.into();
         if self.pending == 0 {
             self.pending_since = None;
@@ -87,6 +90,10 @@ pub struct Identity {
     pub started: Instant,
 }
 
+/// What a node says whose store lives on its reserve.
+const FULL: &str =
+    "the disk is nearly full: this node votes as long as its reserve lasts, and does not lead; free some space";
+
 /// Everything together.
 pub fn status(identity: &Identity, board: &Board, mesh: &Mesh) -> Status {
     let now = Instant::now();
@@ -109,14 +116,15 @@ pub fn status(identity: &Identity, board: &Board, mesh: &Mesh) -> Status {
         })
         .collect();
     let linked = peers.iter().filter(|peer| peer.linked && peer.node < 64);
-    let trouble = [&content.fault, &content.store_failure, &content.lost];
+    let full = content.full.then(|| FULL.to_owned());
+    let trouble = [&content.fault, &content.store_failure, &content.lost, &full];
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
         cluster: cluster.name.clone(),
         number: cluster.number,
         node: identity.id,
         pid: std::process::id(),
-        incarnation: identity.incarnation,
+        incarnation: mesh.me().incarnation,
         store: format!("{:016x}", identity.store),
         up_ms: since(identity.started),
         role: content.role,
@@ -145,6 +153,8 @@ fn refusals(content: &Content, mesh: &Mesh) -> BTreeMap<String, u64> {
         ("hellos", &counters.refused_hellos),
         ("wrong-peers", &counters.wrong_peers),
         ("frames", &counters.refused_frames),
+        ("client-frames", &counters.clients.refused_frames),
+        ("client-greetings", &counters.clients.wrong_peers),
         ("connections", &counters.refused_connections),
         ("overflows", &counters.overflows),
         ("slow-writes", &counters.slow_writes),

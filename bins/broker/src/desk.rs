@@ -179,8 +179,12 @@ impl Desk {
         let old: Vec<_> = open.waiting.extract_if(.., |_, waiting| is_old(waiting)).collect();
         drop(open);
         for (_, waiting) in old {
-            let reason = "it did not come about in time: too few nodes answer".to_owned();
-            let reply = self.unknown(&waiting.ask, reason, None);
+            let reason = match waiting.ask {
+                Ask::Leader => "it did not come about in time: too few nodes answer",
+                // It may wait for the node still: a store that failed is being opened again, say.
+                _ => "it did not come about in time, and still may; look at the status, then ask again",
+            };
+            let reply = self.unknown(&waiting.ask, reason.to_owned(), None);
             waiting.answer.send(reply.write().into());
         }
     }

@@ -7,6 +7,7 @@ mod node;
 mod order;
 mod shell;
 mod store;
+mod trust;
 
 use std::process::ExitCode;
 use std::time::Duration;

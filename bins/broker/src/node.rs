@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pehra_cluster::ask::{Ask, Reply};
+use pehra_cluster::ask::{Ask, Refused, Reply, Unknown};
 use pehra_cluster::{Cluster, Member, RoleNow};
 use pehra_core::election::{Command, Election};
 use pehra_core::identity::{ClusterName, Hello, PROTOCOL_VERSION};
@@ -21,9 +21,12 @@ use crate::config::Settings;
 use crate::desk::Desk;
 use crate::shell::VoterShell;
 use crate::store::Watched;
+use crate::trust::Trust;
 
 /// Letters that wait for the node at the most.
 const LETTERS: usize = 1024;
+/// Commands that are refused are logged so often at the most.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The request id of the resignation at the end: no client has it.
 const AT_THE_END: RequestId = RequestId(0);
 
@@ -76,12 +79,19 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     let (stop, stopping) = watch::channel(false);
     let mut options = Options::deployed(format!("node{id}"));
     options.pause = Duration::from_millis(u64::from(config.timing.election.half().0));
+    // Opening costs little, and a voter that is missed is missed by all.
+    options.reopen_max = Duration::from_secs(1);
     let (folder, lookout) = (settings.folder.clone(), Arc::clone(&board));
     let mut first = Some(store);
+    let greeter = Arc::clone(&mesh);
     let open = move || {
         let store = match first.take() {
             Some(store) => store,
-            None => ElectionStore::open(&folder, &owner)?,
+            None => {
+                let again = ElectionStore::open(&folder, &owner)?;
+                greeter.renew(again.incarnation());
+                again
+            }
         };
         lookout.lock().lost = tell_loss(&store);
         let board = Arc::clone(&lookout);
@@ -91,6 +101,8 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         tokio::spawn(async move { pehra_driver::run(&config, options, open, &mut shell, inbox, stopping).await });
     let listening = tokio::spawn(hear(events, letters.clone(), Arc::clone(&board)));
     let office = Office {
+        trust: Trust::new(&cluster, mesh.local_addr()),
+        told: None,
         identity,
         board: Arc::clone(&board),
         desk,
@@ -230,6 +242,9 @@ async fn hear(mut events: mesh::Events, letters: Mailbox<Election<()>>, board: A
 
 /// Serves clients.
 struct Office {
+    trust: Trust,
+    /// When a command that was refused was last logged.
+    told: Option<Instant>,
     identity: Identity,
     board: Arc<Board>,
     desk: Arc<Desk>,
@@ -238,7 +253,7 @@ struct Office {
 }
 
 impl Office {
-    async fn serve(self, mut clients: mpsc::Receiver<Incoming>) {
+    async fn serve(mut self, mut clients: mpsc::Receiver<Incoming>) {
         let mut look = tokio::time::interval(Duration::from_millis(50));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -252,7 +267,7 @@ impl Office {
         }
     }
 
-    fn take(&self, incoming: Incoming) {
+    fn take(&mut self, incoming: Incoming) {
         let ask = match Ask::read(&incoming.body) {
             Ok(ask) => ask,
             Err(trouble) => {
@@ -267,6 +282,16 @@ impl Office {
             return;
         }
         if ask != Ask::Leader {
+            if let Some(reason) = self.trust.refusal(&incoming.peer) {
+                self.board.refused("commands");
+                // All are counted. A stranger must not fill the log.
+                if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+                    self.told = Some(Instant::now());
+                    tracing::warn!(peer = ?incoming.peer, ?ask, reason, "was commanded by somebody who may not");
+                }
+                incoming.answer.send(not_carried_out(&ask, reason).write().into());
+                return;
+            }
             tracing::info!(peer = ?incoming.peer, ?ask, "was asked");
         }
         if let Some((request, command)) = self.desk.take(ask, incoming.answer)
@@ -275,6 +300,17 @@ impl Office {
             self.desk.turned_away(request);
         }
     }
+}
+
+fn not_carried_out(ask: &Ask, reason: String) -> Reply {
+    let why = Unknown {
+        reason,
+        ..Unknown::default()
+    };
+    Reply::Refused(Refused {
+        ask: ask.name().into(),
+        why,
+    })
 }
 
 /// A leader that goes says so, and the others need not wait until they miss it.

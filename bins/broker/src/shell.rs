@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pehra_cluster::Cluster;
+use pehra_cluster::{Cluster, RoleNow};
 use pehra_core::election::{Claim, Config, Election, Event, Message, Notice, Report, Role};
 use pehra_core::members::Order;
 use pehra_core::node::GateBound;
@@ -123,7 +123,11 @@ impl Shell<Election<()>> for VoterShell {
     }
 
     fn store_failed(&mut self, error: &StoreError) {
-        self.board.lock().store_failure = Some(error.to_string());
+        let mut board = self.board.lock();
+        board.store_failure = Some(error.to_string());
+        // The node is dropped, whatever it was.
+        board.role = RoleNow::Follower;
+        board.leader = None;
     }
 
     fn record_recovered(

@@ -100,6 +100,7 @@ fn a_leader_that_was_stopped_does_not_lead_when_it_wakes() {
         wait_until("it follows", PATIENCE, || {
             cluster.status(before.node)["leader"].is_u64()
         });
+        assert!(cluster.log(before.node).contains("the process stood still"));
     }
 }
 
@@ -241,6 +242,50 @@ fn what_is_no_question_is_answered_with_what_to_send() {
         .ask(0, r#"{"ask":"leader","version":1,"color":"blue"}"#)
         .expect("an answer");
     assert_eq!(reply["leader"]["node"], 0, "{reply}");
+}
+
+#[test]
+fn a_frame_that_breaks_the_rules_ends_its_own_connection_and_is_counted() {
+    const REQ: &[u8] = b"\0SP\0\0\x30\0\0";
+    const PAIR: &[u8] = b"\0SP\0\0\x10\0\0";
+    let mut cluster = Cluster::new(3);
+    (0..3).for_each(|id| cluster.start(id));
+    let leader = cluster.leader(0);
+    let id = leader.node;
+    let mut good = common::Client::connect(cluster.address(id)).expect("a connection");
+    assert!(good.ask(r#"{"ask":"leader"}"#).expect("an answer")["leader"].is_object());
+    let frame = |body: &[u8]| [&(body.len() as u64).to_be_bytes(), body].concat();
+    for (what, greeting, bytes, counted) in [
+        (
+            "announced beyond all measure",
+            REQ,
+            u64::MAX.to_be_bytes().to_vec(),
+            "client-frames",
+        ),
+        ("just too large", REQ, frame(&vec![0; 64 * 1024 + 100]), "client-frames"),
+        ("without a request's id", REQ, frame(b"hello"), "client-frames"),
+        (
+            "a member's, too large",
+            PAIR,
+            (1_u64 << 20).to_be_bytes().to_vec(),
+            "frames",
+        ),
+        ("a member's, no hello", PAIR, frame(b"hello"), "frames"),
+        ("no greeting", b"GET / HTTP/1.1\r\n\r\n", Vec::new(), "wrong-peers"),
+    ] {
+        let count = |cluster: &Cluster| cluster.status(id)["refusals"][counted].as_u64().unwrap_or(0);
+        let before = count(&cluster);
+        assert!(
+            common::is_hung_up_on(cluster.address(id), greeting, &bytes),
+            "{what}: the connection stands"
+        );
+        wait_until(what, PATIENCE, || count(&cluster) == before + 1);
+        let reply = good.ask(r#"{"ask":"leader"}"#).expect(what);
+        assert_eq!(reply["leader"]["fencing"], leader.fencing, "{what}: {reply}");
+    }
+    let status = cluster.status(id);
+    assert_eq!(status["links"].as_u64().map(u64::count_ones), Some(2), "{status}");
+    assert_eq!(cluster.leader_now(), Some(leader));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 ///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore election                 a checked model, step by step in a browser
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
-///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain
+///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Args {
@@ -50,6 +50,7 @@ enum Command {
     Leader(cluster::LeaderArgs),
     Transfer(cluster::TransferArgs),
     Drain(cluster::DrainArgs),
+    Resign(cluster::ResignArgs),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::Leader(args) => cluster::leader(&args),
         Command::Transfer(args) => cluster::transfer(&args),
         Command::Drain(args) => cluster::drain(&args),
+        Command::Resign(args) => cluster::resign(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -150,6 +150,12 @@ fn a_booted_cluster_is_shown_moved_drained_and_stopped() {
     let nobody = boot.pehra(&["transfer", "--to", "7"]);
     assert!(said(&nobody).contains("the voters are 0, 1, 2"), "{nobody:?}");
 
+    let before = boot.leader();
+    let resigned = boot.json(&["resign"]);
+    assert_eq!(resigned["before"]["node"], before.0, "{resigned}");
+    assert!(resigned["after"]["fencing"].as_u64() > Some(before.1), "{resigned}");
+    let (to, _) = boot.leader();
+
     let drained = boot.json(&["drain", "--id", &to.to_string()]);
     assert_eq!(drained["draining"], true, "{drained}");
     assert_ne!(boot.leader().0, to);
@@ -297,6 +303,7 @@ fn a_cluster_that_is_down_is_said_with_what_to_do() {
         (vec!["status", "--config", &path], "start them: pehra boot"),
         (vec!["leader", "--config", &path], "no node answers"),
         (vec!["transfer", "--config", &path], "nobody can hand over"),
+        (vec!["resign", "--config", &path], "nobody can resign"),
         (
             vec!["drain", "--config", &path, "--id", "0"],
             "does not answer: Connection refused",
@@ -309,7 +316,7 @@ fn a_cluster_that_is_down_is_said_with_what_to_do() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(said(&output).contains(words), "{arguments:?}: {}", said(&output));
     }
-    for command in ["boot", "status", "leader", "transfer", "drain"] {
+    for command in ["boot", "status", "leader", "transfer", "drain", "resign"] {
         let help = said(&run(&[command, "--help"]));
         assert!(
             help.contains("Examples:") && help.contains(&format!("pehra {command} ")),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pehra_core::node::GateBound;
 use pehra_core::protocol::{Draw, Drawn, Effects, Input, Protocol, Recovered};
 use pehra_core::types::{Broken, Delay, NodeId, RequestId, Ticks};
-use pehra_driver::{End, Mail, Mailbox, Options, Shell, Store, StoreError, mailbox, run};
+use pehra_driver::{BootClock, End, Mail, Mailbox, Options, Shell, Store, StoreError, mailbox, run};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -26,6 +26,8 @@ pub enum Do {
     Draw,
     /// Ask the store how many numbers it has.
     Count,
+    /// Report this number at once.
+    Say(u32),
     Break,
 }
 
@@ -37,11 +39,25 @@ pub enum Said {
     Stalled(bool),
     Drew(u64),
     Counted(usize),
+    Told(u32),
 }
+
+/// Timers from this one on also save their own number when they go off.
+pub const SAVING: u8 = 100;
 
 /// The numbers that it has saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Toy(pub Vec<u32>);
+
+impl Toy {
+    fn save(&mut self, number: u32, fx: &mut Effects<Self>) {
+        self.0.push(number);
+        fx.persist(number);
+        fx.claim(PEER, number);
+        fx.emit(number);
+        fx.notice(PEER, number);
+    }
+}
 
 impl Protocol for Toy {
     type Config = ();
@@ -73,14 +89,14 @@ impl Protocol for Toy {
             Input::Commanded(_, Do::Draw) => fx.draw(Draw::Nonce),
             Input::Commanded(_, Do::Count) => fx.fetch(()),
             Input::Commanded(_, Do::Break) => fx.fault(Broken("as told")),
-            Input::Commanded(_, Do::Save(number)) | Input::Received { message: number, .. } => {
-                self.0.push(number);
-                fx.persist(number);
-                fx.claim(PEER, number);
-                fx.emit(number);
-                fx.notice(PEER, number);
+            Input::Commanded(_, Do::Save(number)) | Input::Received { message: number, .. } => self.save(number, fx),
+            Input::Commanded(_, Do::Say(number)) => fx.report(Said::Told(number)),
+            Input::Fired(timer) => {
+                fx.report(Said::Fired(timer));
+                if timer >= SAVING {
+                    self.save(timer.into(), fx);
+                }
             }
-            Input::Fired(timer) => fx.report(Said::Fired(timer)),
             Input::Fetched { rows, .. } => fx.report(Said::Counted(rows)),
             Input::Drawn(Drawn::Nonce(nonce)) => fx.report(Said::Drew(nonce)),
             Input::Stalled(short) => fx.report(Said::Stalled(short)),
@@ -245,6 +261,10 @@ pub struct Running {
 }
 
 pub fn start(disk: Disk, gate: GateBound, capacity: usize) -> Running {
+    start_with(disk, gate, capacity, BootClock::default())
+}
+
+pub fn start_with(disk: Disk, gate: GateBound, capacity: usize, clock: BootClock) -> Running {
     let (letters, inbox) = mailbox(capacity);
     let (stop, stopping) = watch::channel(false);
     let pages = Pages::default();
@@ -253,6 +273,7 @@ pub fn start(disk: Disk, gate: GateBound, capacity: usize) -> Running {
         jitter_seed: 7,
         pause: Duration::from_millis(300),
         reopen_max: Duration::from_millis(400),
+        clock,
         ..Options::deployed("toy")
     };
     let (mut shell, opener) = (pages.clone(), disk.clone());

@@ -61,6 +61,8 @@ pub enum Lost {
     Broke(String),
     /// Its member came again, and this one gave no sign of life.
     Replaced,
+    /// This member's store was opened again, and it says hello anew.
+    Renewed,
     /// This mesh was closed.
     Closed,
 }
@@ -72,6 +74,7 @@ impl fmt::Display for Lost {
             Self::Silent => f.write_str("nothing was heard for too long"),
             Self::Slow => f.write_str("it took in nothing within the deadline of a write"),
             Self::Replaced => f.write_str("its member connected anew, and the old connection gave no sign of life"),
+            Self::Renewed => f.write_str("this side opened its store again, and says hello anew"),
             Self::Closed => f.write_str("this side was closed"),
         }
     }

@@ -21,7 +21,7 @@ use tokio::sync::MutexGuard;
 use tokio::time::{sleep, timeout};
 
 use super::config::certificate_name;
-use super::events::Refusal;
+use super::events::{Lost, Refusal};
 use super::inner::Inner;
 use super::link::{Link, write_speech};
 use super::member::{Member, Sight};
@@ -68,7 +68,8 @@ impl Inner {
     /// Exchanges hellos, and makes a link if both are believed.
     pub(super) async fn introduce(&self, mut greeted: Greeted) -> Result<Link, Failed> {
         let mut buffer = BytesMut::new();
-        let hello = self.exchange_hellos(&mut greeted, &mut buffer).await?;
+        let me = self.me();
+        let hello = exchange_hellos(&me, &mut greeted, &mut buffer).await?;
         let believed = match self.believe(greeted.identity.as_deref(), greeted.dialled, &hello).await {
             Ok(believed) => believed,
             Err(why) => {
@@ -89,17 +90,7 @@ impl Inner {
             }
             Err(why) => return Err(Failed::Refused(Some(hello.node), Refusal::Malformed(why))),
         }
-        self.stand(greeted, buffer, hello, believed).await
-    }
-
-    async fn exchange_hellos(&self, greeted: &mut Greeted, buffer: &mut BytesMut) -> Result<Hello, Failed> {
-        let mut ours = Vec::with_capacity(HELLO_MAX);
-        encode_hello(&self.me, &mut ours);
-        let stream = &mut greeted.stream;
-        write_frame(stream, &[], &ours).await.map_err(Ended::from)?;
-        stream.flush().await.map_err(Ended::from)?;
-        let theirs = read_frame(stream, buffer, HELLO_MAX).await?;
-        decode_hello(&theirs).map_err(|error| Failed::Refused(None, Refusal::Malformed(error.to_string())))
+        self.stand(greeted, buffer, (me, hello), believed).await
     }
 
     /// Compares a hello with what is known. While the guard is held, no other of the same id is compared.
@@ -120,7 +111,7 @@ impl Inner {
         self.roster().examine(hello, false).map_err(Refusal::Identity)?;
         match dialled {
             Some(expected) if expected != node => return Err(Refusal::Unexpected { expected }),
-            None if node < self.me.node => return Err(Refusal::Uncalled),
+            None if node < self.first_me.node => return Err(Refusal::Uncalled),
             Some(_) | None => {}
         }
         let member = self
@@ -175,7 +166,7 @@ impl Inner {
         &self,
         greeted: Greeted,
         buffer: BytesMut,
-        hello: Hello,
+        (me, hello): (Hello, Hello),
         believed: Believed<'_>,
     ) -> Result<Link, Failed> {
         let member = believed.member;
@@ -186,6 +177,11 @@ impl Inner {
         if self.is_closing() {
             member.close();
             return Err(Failed::Gone("this side was closed".into()));
+        }
+        if me != self.me() {
+            // Looked at after the line was made: before that, nobody would have ended this link.
+            member.close();
+            return Err(Failed::Gone(Lost::Renewed.to_string()));
         }
         Counters::add(&self.counters.links);
         tracing::info!(node = %hello.node, address = %greeted.address, incarnation = hello.incarnation, "a member is linked");
@@ -201,6 +197,16 @@ impl Inner {
     fn roster(&self) -> std::sync::MutexGuard<'_, pehra_core::identity::Roster> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn exchange_hellos(me: &Hello, greeted: &mut Greeted, buffer: &mut BytesMut) -> Result<Hello, Failed> {
+    let mut ours = Vec::with_capacity(HELLO_MAX);
+    encode_hello(me, &mut ours);
+    let stream = &mut greeted.stream;
+    write_frame(stream, &[], &ours).await.map_err(Ended::from)?;
+    stream.flush().await.map_err(Ended::from)?;
+    let theirs = read_frame(stream, buffer, HELLO_MAX).await?;
+    decode_hello(&theirs).map_err(|error| Failed::Refused(None, Refusal::Malformed(error.to_string())))
 }
 
 /// A hello that was believed, and the right to make a link of its connection.

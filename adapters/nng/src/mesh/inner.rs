@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pehra_core::identity::{Hello, Roster};
 use pehra_core::types::NodeId;
@@ -16,7 +16,10 @@ use super::member::Member;
 use crate::Counters;
 
 pub(super) struct Inner {
-    pub(super) me: Hello,
+    /// As it was at the start; see [`Inner::me`].
+    pub(super) first_me: Hello,
+    /// How often this member's store was opened.
+    pub(super) incarnation: AtomicU64,
     pub(super) roster: Mutex<Roster>,
     pub(super) remember: Remember,
     /// By id.
@@ -32,6 +35,14 @@ pub(super) struct Inner {
 }
 
 impl Inner {
+    /// What this member says of itself.
+    pub(super) fn me(&self) -> Hello {
+        Hello {
+            incarnation: self.incarnation.load(Ordering::Relaxed),
+            ..self.first_me
+        }
+    }
+
     pub(super) fn member(&self, node: NodeId) -> Option<&Member> {
         let at = self.members.binary_search_by_key(&node, |member| member.node).ok()?;
         self.members.get(at)

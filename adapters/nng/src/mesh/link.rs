@@ -57,13 +57,13 @@ impl Inner {
                 Err(lost) => lost,
             },
             () = self.watch(&pulse) => Lost::Silent,
-            () = pulse.end.notified() => Lost::Replaced,
+            () = pulse.end.notified() => if pulse.renewed.load(Ordering::Relaxed) { Lost::Renewed } else { Lost::Replaced },
         };
         match &lost {
             Lost::Silent => Counters::add(&self.counters.silences),
             Lost::Slow => Counters::add(&self.counters.slow_writes),
             Lost::Broke(_) => Counters::add(&self.counters.refused_frames),
-            Lost::Gone(_) | Lost::Replaced | Lost::Closed => {}
+            Lost::Gone(_) | Lost::Replaced | Lost::Renewed | Lost::Closed => {}
         }
         tracing::info!(%node, why = %lost, "a member's link ended");
         member.close();

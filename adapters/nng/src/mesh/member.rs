@@ -50,6 +50,8 @@ pub(super) struct Pulse {
     pub(super) paused: AtomicBool,
     /// For the link's own frames, which go before messages.
     pub(super) controls: mpsc::Sender<Speech>,
+    /// It is ended to say hello anew.
+    pub(super) renewed: AtomicBool,
     /// Ends the link at once.
     pub(super) end: Notify,
 }
@@ -89,6 +91,7 @@ impl Member {
             ponged: AtomicU64::new(0),
             paused: AtomicBool::new(false),
             controls,
+            renewed: AtomicBool::new(false),
             end: Notify::new(),
         });
         *self.lock() = Some(Line {

@@ -131,7 +131,8 @@ impl Mesh {
             Arc::clone(&counters.clients),
         );
         let inner = Arc::new(Inner {
-            me,
+            first_me: me,
+            incarnation: AtomicU64::new(me.incarnation),
             roster: Mutex::new(Roster::new(me, members.iter().map(|(node, _)| *node), known)),
             remember,
             members: members
@@ -192,8 +193,20 @@ impl Mesh {
 
     /// What this member says of itself.
     #[must_use]
-    pub fn me(&self) -> &Hello {
-        &self.inner.me
+    pub fn me(&self) -> Hello {
+        self.inner.me()
+    }
+
+    /// This member's store was opened again, in the same process: it says so from now on, and to those that it is linked to
+    /// by linking to them again. They could not tell an older copy of the store from it later if they had not heard of it.
+    pub fn renew(&self, incarnation: u64) {
+        self.inner.incarnation.store(incarnation, Ordering::Relaxed);
+        for member in &self.inner.members {
+            if let Some(sight) = member.sight() {
+                sight.pulse.renewed.store(true, Ordering::Relaxed);
+                sight.pulse.end.notify_one();
+            }
+        }
     }
 
     /// Where it listens, with the port that was chosen if it was 0.
@@ -233,7 +246,7 @@ impl Mesh {
 impl fmt::Debug for Mesh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mesh")
-            .field("me", &self.inner.me)
+            .field("me", &self.inner.me())
             .field("address", &self.address)
             .finish_non_exhaustive()
     }

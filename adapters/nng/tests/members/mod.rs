@@ -142,6 +142,12 @@ impl Member {
         }
     }
 
+    /// A refusal, after the end of this member's link.
+    pub async fn refused_after_down(&mut self, node: u16) -> (Option<NodeId>, Refusal) {
+        self.down(node).await;
+        self.refused().await
+    }
+
     /// Until all of them are up, in whatever order.
     pub async fn all_up(&mut self, mut nodes: Vec<u16>) {
         while !nodes.is_empty() {

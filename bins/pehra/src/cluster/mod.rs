@@ -46,6 +46,8 @@ pub struct LeaderArgs {
 
 /// Hand the leadership over, to a node or to the fittest
 ///
+/// Give the command on the leader's machine, or with certificates: see `commands-from` in examples/cluster.toml.
+///
 /// Examples:
 ///   pehra transfer --config examples/cluster.toml
 ///   pehra transfer --config examples/cluster.toml --to 3
@@ -61,7 +63,7 @@ pub struct TransferArgs {
 
 /// Keep a node from leading, before it is stopped for maintenance. It hands over if it leads
 ///
-/// It lasts until `--off`, or until the node is restarted.
+/// It lasts until `--off`, or until the node is restarted. Give the command on the node's machine, or with certificates.
 ///
 /// Examples:
 ///   pehra drain --config examples/cluster.toml --id 2
@@ -77,6 +79,21 @@ pub struct DrainArgs {
     /// Let it lead again
     #[arg(long)]
     off: bool,
+}
+
+/// Make the leader step down, and let the others choose
+///
+/// Unlike `transfer` it names nobody and asks nobody first: any voter that is not drained may be next, the one that
+/// resigned too, after the others. Give the command on the leader's machine, or with certificates.
+///
+/// Examples:
+///   pehra resign --config examples/cluster.toml
+///   pehra resign --config config.txt --json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct ResignArgs {
+    #[command(flatten)]
+    from: From,
 }
 
 /// Which cluster, and how to answer.
@@ -164,25 +181,25 @@ pub fn transfer(args: &TransferArgs) -> Result<ExitCode, String> {
             return Err(format!("node {} leads already", before.node));
         }
         carried_out(asking.ask(before.node, &Ask::Transfer { to: args.to }).await?)?;
-        // The successor has to win its election, and to be confirmed.
-        let patience = Instant::now() + Duration::from_millis(u64::from(cluster.timing.election.0) * 4 + 1000);
-        let after = loop {
-            match asking.leader().await {
-                Ok(leader) if leader.fencing > before.fencing => break leader,
-                _ if Instant::now() > patience => {
-                    return Err(format!(
-                        "node {} handed over, and no successor has been confirmed yet",
-                        before.node
-                    ));
-                }
-                _ => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
-        };
-        let text = format!(
-            "node {} led with fencing number {}; node {} leads now, with {}",
-            before.node, before.fencing, after.node, after.fencing
-        );
-        args.from.say(&json!({ "before": before, "after": after }), &text);
+        let after = successor(&cluster, &asking, &before, "handed over").await?;
+        args.from
+            .say(&json!({ "before": before, "after": after }), &moved(&before, &after));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub fn resign(args: &ResignArgs) -> Result<ExitCode, String> {
+    let cluster = args.from.cluster()?;
+    in_runtime(async {
+        let asking = Asking::new(&cluster)?;
+        let before = asking
+            .leader()
+            .await
+            .map_err(|why| format!("nobody is known to lead, so nobody can resign: {why}"))?;
+        carried_out(asking.ask(before.node, &Ask::Resign).await?)?;
+        let after = successor(&cluster, &asking, &before, "resigned").await?;
+        args.from
+            .say(&json!({ "before": before, "after": after }), &moved(&before, &after));
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -203,6 +220,30 @@ pub fn drain(args: &DrainArgs) -> Result<ExitCode, String> {
         args.from.say(&answer, &format!("node {}: {what}", args.id));
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Waits for whoever comes after a leader: it has to win its election, and to be confirmed.
+async fn successor(cluster: &Cluster, asking: &Asking, before: &Leader, what: &str) -> Result<Leader, String> {
+    let patience = Instant::now() + Duration::from_millis(u64::from(cluster.timing.election.0) * 4 + 1000);
+    loop {
+        match asking.leader().await {
+            Ok(leader) if leader.fencing > before.fencing => return Ok(leader),
+            _ if Instant::now() > patience => {
+                return Err(format!(
+                    "node {} {what}, and no successor has been confirmed yet",
+                    before.node
+                ));
+            }
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+fn moved(before: &Leader, after: &Leader) -> String {
+    format!(
+        "node {} led with fencing number {}; node {} leads now, with {}",
+        before.node, before.fencing, after.node, after.fencing
+    )
 }
 
 /// What came of a request that a node had to carry out.
