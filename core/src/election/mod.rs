@@ -66,12 +66,16 @@
 //! Peer timer for each voter at the leader. A lease is a timer armed before the heartbeats that earn it leave, one of
 //! two slots in turn: it holds while the slot of the last round that a majority answered has not run out.
 
+mod asking;
 #[cfg(seeded_bugs)]
 pub mod bugs;
 mod config;
+mod disk;
+mod following;
 mod image;
 mod leader;
 mod member;
+mod voting;
 
 pub use config::{Config, DRIFT_PERMILLE, Invalid, Tenure, Timing};
 pub use image::HardImage;
