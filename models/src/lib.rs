@@ -14,6 +14,7 @@
 //! * [`engines`] - the same model in Stateright, and its browser.
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
+//! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
@@ -28,6 +29,7 @@ pub mod graph;
 pub mod hunt;
 pub mod kinds;
 pub mod lasso;
+pub mod lease;
 pub mod link;
 pub mod net;
 pub mod pipeline;

@@ -65,6 +65,16 @@ pub enum Bug {
     HandOverKeepsLease,
     /// The token of a hand-over that was given up still releases voters.
     TokenNeverAges,
+    /// The successor of a hand-over that was given up still stands.
+    LateTransferStands,
+    /// A token releases a voter that has forgotten what it answered.
+    TokenFreesRestarted,
+    /// A voter that restarts has promised nothing.
+    NoQuarantine,
+    /// A lease ends, and nobody is told.
+    LeaseEndsSilently,
+    /// A hint that the leader's process is gone ends the promise that a lease rests on.
+    HintEndsPromise,
     /// A pre-candidate stays loyal, and refuses others.
     PreCandidateRemembersLeader,
     /// Pre-votes are granted only between equal terms.
@@ -81,7 +91,7 @@ pub enum Bug {
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 27] = [
+    pub const HUNTED: [Self; 35] = [
         Self::E1VoteNotPersisted,
         Self::E2VotedEarly,
         Self::E3VoteForgottenAtStart,
@@ -109,16 +119,21 @@ impl Bug {
         Self::PreVoteNeedsEqualTerms,
         Self::CandidateKeepsRaising,
         Self::PreVoteIgnoresLeader,
-    ];
-
-    /// Those whose model is to come: the first three need a log, the others clocks and leases.
-    pub const WAITING: [Self; 7] = [
-        Self::E17LowTermUnanswered,
-        Self::E18PreVoteIgnoresLog,
-        Self::L2VoteIgnoresLog,
         Self::E23LeaseFromAnswer,
         Self::HandOverKeepsLease,
         Self::TokenNeverAges,
+        Self::LateTransferStands,
+        Self::TokenFreesRestarted,
+        Self::NoQuarantine,
+        Self::HintEndsPromise,
+        Self::LeaseEndsSilently,
+    ];
+
+    /// Those whose model is to come: the first three need a log.
+    pub const WAITING: [Self; 4] = [
+        Self::E17LowTermUnanswered,
+        Self::E18PreVoteIgnoresLog,
+        Self::L2VoteIgnoresLog,
         Self::NobodyGivesWay,
     ];
 }
@@ -130,6 +145,15 @@ pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Rec
         }
         (Some(Bug::E21LostIsFresh), Recovered::Lost) => Recovered::Fresh,
         _ => recovered,
+    }
+}
+
+/// What was promised before a start.
+pub(super) fn at_start(config: &Config) -> Loyalty {
+    if config.has(Bug::NoQuarantine) {
+        Loyalty::Free
+    } else {
+        Loyalty::Unknown
     }
 }
 

@@ -87,7 +87,10 @@ impl<L: Position> Election<L> {
 
     pub(super) fn on_transfer(&mut self, config: &Config, from: NodeId, term: Term, round: u64, fx: Fx<'_, L>) {
         let follows = matches!(self.role, Role::Follower) && self.loyalty == Loyalty::To(from);
-        if term == self.term && follows && self.may_stand() {
+        let is_let_go = self.is_let_go(config, round);
+        #[cfg(seeded_bugs)]
+        let is_let_go = is_let_go || config.has(super::bugs::Bug::LateTransferStands);
+        if term == self.term && follows && is_let_go && self.may_stand() {
             self.become_candidate(config, Some(round), fx);
         }
     }
@@ -97,8 +100,13 @@ impl<L: Position> Election<L> {
             if up {
                 fx.notice(peer, Notice::Heartbeat { term: self.term, round });
             }
-        } else if !up && !config.lease && self.loyalty == Loyalty::To(peer) {
-            // A lease rests on the promise to wait for T, whatever seems to have happened to the leader.
+            return;
+        }
+        // A lease rests on the promise to wait for T, whatever seems to have happened to the leader.
+        let promised = config.lease;
+        #[cfg(seeded_bugs)]
+        let promised = promised && !config.has(super::bugs::Bug::HintEndsPromise);
+        if !up && !promised && self.loyalty == Loyalty::To(peer) {
             let gone = self.let_go_of_leader(fx);
             self.await_rank(config, gone, fx);
         }

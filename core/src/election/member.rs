@@ -68,6 +68,8 @@ pub struct Election<L> {
     pub(super) ahead: Option<NodeSet>,
     pub(super) health: Health,
     pub(super) drained: bool,
+    /// Started less than T ago, where there are leases: what it has answered in an earlier life is forgotten.
+    pub(super) quarantine: bool,
     #[cfg(seeded_bugs)]
     pub(super) keeps_vote: bool,
 }
@@ -103,16 +105,23 @@ impl<L: Position> Protocol for Election<L> {
         };
         fx.draw(Draw::Order { term: hard.term });
         fx.arm(Timer::Election, Delay::exactly(config.timing.election));
+        if config.lease {
+            fx.arm(Timer::Quarantine, Delay::exactly(config.timing.election));
+        }
         Self {
             term: hard.term,
             vote: hard.vote,
             last: L::default(),
             role: if votes { Role::Follower } else { Role::Observer },
+            #[cfg(not(seeded_bugs))]
             loyalty: Loyalty::Unknown,
+            #[cfg(seeded_bugs)]
+            loyalty: super::bugs::at_start(config),
             heard_round: 0,
             ahead: None,
             health: Health::default(),
             drained: false,
+            quarantine: config.lease,
             #[cfg(seeded_bugs)]
             keeps_vote: config.has(super::bugs::Bug::E9VoteKeptInNewTerm),
         }
@@ -270,6 +279,7 @@ impl<L: Position> Election<L> {
             Timer::HandOver => self.on_hand_over_timer(config, fx),
             Timer::Tenure => self.on_tenure_timer(config, fx),
             Timer::Write => self.on_write_timer(config, fx),
+            Timer::Quarantine => self.quarantine = false,
         }
     }
 

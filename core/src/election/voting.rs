@@ -131,6 +131,17 @@ impl<L: Position> Election<L> {
         last < self.last
     }
 
+    /// Whether a hand-over in this round of its leader frees it: if it has answered a later one, a lease may rest on that. In
+    /// quarantine it cannot know, whatever it has heard since: messages come late and again.
+    pub(super) fn is_let_go(&self, config: &Config, round: u64) -> bool {
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::TokenFreesRestarted) {
+            return matches!(self.loyalty, Loyalty::To(_)) && self.heard_round <= round;
+        }
+        let _ = config;
+        matches!(self.loyalty, Loyalty::To(_)) && self.heard_round <= round && !self.quarantine
+    }
+
     /// Whether the leader itself has released this voter for this candidate: it handed over, and has led no round since.
     pub(super) fn is_released_by(&self, config: &Config, from: NodeId, term: Term, token: Option<u64>) -> bool {
         let Some(round) = token else { return false };
@@ -142,7 +153,7 @@ impl<L: Position> Election<L> {
         let _ = config;
         current
             && self.leadership().map_or_else(
-                || matches!(self.loyalty, Loyalty::To(_)) && self.heard_round <= round,
+                || self.is_let_go(config, round),
                 |leader| leader.hands_over_to(from) && leader.round() == round,
             )
     }
