@@ -293,6 +293,13 @@ fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_mod
             "a pre-vote that unseats a healthy leader",
             Bounds { terms: 2, ..asking },
         ),
+        Bug::NobodyGivesWay => (
+            "two that ask at once and both stand",
+            Bounds {
+                ranks: true,
+                ..one_gone()
+            },
+        ),
         _ => ("its model is to come", small),
     }
 }
@@ -305,6 +312,11 @@ const E12: &str = "A leader whose term is over also hears so from the heartbeats
 
 const E13: &str = "A candidate that is not elected goes back to asking before it could stand again, in the same term, and \
                    whoever asks does hear the leader of its term. So the bug only delays that by one candidacy.";
+
+const NOBODY: &str = "Two that ask at once may then both stand, and split the votes. Both ask again, each after a wait of its own, and \
+                      nothing is decided wrongly: giving way saves that round, and no more. Once calm, no timer of the \
+                      model goes off while an answer is under way, so nobody asks at the same time as another there. What \
+                      it saves is a matter of time, and so of the simulator.";
 
 fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
     if let Some((stands_for, bounds)) = prey_among_leases(bug) {
@@ -333,6 +345,7 @@ fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
         election::bugs::Bug::E11StaleIsAnswered => Some(E11.into()),
         election::bugs::Bug::E12NackIsIgnored => Some(E12.into()),
         election::bugs::Bug::E13CandidateIgnoresLeader => Some(E13.into()),
+        election::bugs::Bug::NobodyGivesWay => Some(NOBODY.into()),
         _ => None,
     };
     catch

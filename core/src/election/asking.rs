@@ -118,6 +118,8 @@ impl<L: Position> Election<L> {
         } else {
             fx.notice(from, Notice::PreVoted { term });
             let better = self.ahead.is_some_and(|ahead| ahead.contains(from));
+            #[cfg(seeded_bugs)]
+            let better = better && !config.has(super::bugs::Bug::NobodyGivesWay);
             if better && matches!(self.role, Role::PreCandidate { .. }) {
                 self.role = Role::Follower;
                 // Not for long: the other may reach nobody else.
