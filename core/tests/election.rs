@@ -2,10 +2,11 @@
 //!
 //! | command | does |
 //! | --- | --- |
-//! | `fire n0 election` | fires an armed timer: election, heartbeat, handover, write, or `peer 1` |
+//! | `fire n0 election` | fires an armed timer: election, heartbeat, handover, write, quarantine, `peer 1`, or `lease 0` |
 //! | `persist n0` | makes its oldest commit durable |
 //! | `deliver n1` | delivers all that is on its way to it; `from=0` only from that one |
 //! | `lose n1` | loses all that is on its way to it |
+//! | `withhold n1` | puts aside what is on its way to it; `repeat n1` delivers that, and may do so again |
 //! | `crash n0` | kills it and starts it again from what was durable |
 //! | `ask n0 id=1`, `transfer n0 to=1`, `transfer n0`, `resign n0`, `drain n0` | commands |
 //! | `gone n0 peer=1` | the transport says that the peer's process is gone |
@@ -33,19 +34,25 @@ struct Cluster {
     images: Vec<HardImage>,
     open: Vec<Vec<<Election<()> as pehra_core::protocol::Protocol>::Record>>,
     mail: Vec<(NodeId, NodeId, Message<()>)>,
+    withheld: Vec<(NodeId, NodeId, Message<()>)>,
     said: String,
 }
 
 impl Cluster {
-    fn new() -> Self {
+    fn new(lease: bool) -> Self {
         let voters = NodeSet::first(3);
-        let configs: Vec<Config> = (0..3).map(|me| Config::new(NodeId(me), voters, Timing::LAN)).collect();
+        let config = |me| Config {
+            lease,
+            ..Config::new(NodeId(me), voters, Timing::LAN)
+        };
+        let configs: Vec<Config> = (0..3).map(config).collect();
         let mut cluster = Self {
             configs,
             nodes: Vec::new(),
             images: vec![HardImage::default(); 3],
             open: vec![Vec::new(); 3],
             mail: Vec::new(),
+            withheld: Vec::new(),
             said: String::new(),
         };
         for at in 0..3 {
@@ -137,6 +144,8 @@ impl Runner for Cluster {
                     "heartbeat" => Timer::Heartbeat,
                     "handover" => Timer::HandOver,
                     "write" => Timer::Write,
+                    "quarantine" => Timer::Quarantine,
+                    "lease" => Timer::Lease(args.next_pos().ok_or("which slot?")?.parse::<u8>()? > 0),
                     "peer" => Timer::Peer(NodeId(args.next_pos().ok_or("which peer?")?.parse()?)),
                     other => return Err(format!("no timer {other}").into()),
                 };
@@ -155,6 +164,16 @@ impl Runner for Cluster {
             "deliver" => {
                 let from = number(args.take_key("from"))?;
                 self.deliver(at, from);
+            }
+            "withhold" => {
+                let me = NodeId(u16::try_from(at)?);
+                self.withheld = self.mail.iter().filter(|(_, to, _)| *to == me).copied().collect();
+                self.mail.retain(|(_, to, _)| *to != me);
+            }
+            "repeat" => {
+                let later = std::mem::replace(&mut self.mail, self.withheld.clone());
+                self.deliver(at, None);
+                self.mail.splice(0..0, later);
             }
             "lose" => {
                 let me = NodeId(u16::try_from(at)?);
@@ -197,8 +216,12 @@ fn number<T: FromStr>(text: Option<&str>) -> Result<Option<T>, T::Err> {
 }
 
 fn run(name: &str) {
+    run_with(name, false);
+}
+
+fn run_with(name: &str, lease: bool) {
     let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    goldenscript::run(&mut Cluster::new(), path).unwrap();
+    goldenscript::run(&mut Cluster::new(lease), path).unwrap();
 }
 
 #[test]
@@ -209,4 +232,9 @@ fn a_leader_is_elected_asked_and_deposed() {
 #[test]
 fn a_leader_hands_over_or_resigns() {
     run("hand-over");
+}
+
+#[test]
+fn a_lease_rests_on_promises_that_no_late_message_ends() {
+    run_with("lease", true);
 }

@@ -15,6 +15,7 @@
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
 //! * [`replication`] - a log over that election.
+//! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
@@ -31,6 +32,7 @@ pub mod graph;
 pub mod hunt;
 pub mod kinds;
 pub mod lasso;
+pub mod lease;
 pub mod link;
 pub mod net;
 pub mod pipeline;

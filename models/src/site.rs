@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use pehra_core::members::Order;
 use pehra_core::node::{Desk, GateBound, Node, Output, Taken};
 use pehra_core::protocol::{Draw, Drawn, Image, Input, Protocol};
-use pehra_core::types::{NodeId, Term};
+use pehra_core::types::{Delay, NodeId, Term};
 
 /// A node and all that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ pub enum Said<P: Protocol> {
     Event(P::Event),
     /// Local news, ungated.
     Report(P::Report),
+    /// A timer runs from here, for so long. Only a model with clocks listens to this.
+    Armed(P::Timer, Delay),
 }
 
 /// Where random choices come from.
@@ -169,7 +171,8 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
                 Output::Fetch { query, .. } => self.fetches.push(query),
                 Output::Emit { event, .. } => said.push(Said::Event(event)),
                 Output::Report { report, .. } => said.push(Said::Report(report)),
-                Output::Arm { timer, .. } => {
+                Output::Arm { timer, after, .. } => {
+                    said.push(Said::Armed(timer, after));
                     if let Err(at) = self.timers.binary_search(&timer) {
                         self.timers.insert(at, timer);
                     }

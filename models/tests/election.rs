@@ -18,7 +18,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "election: two crashes between any two steps of the disk",
     "election: four voters",
     "election: check-quorum",
@@ -33,6 +33,7 @@ const NAMES: [&str; 14] = [
     "election: liveness, one term more",
     "election: liveness without one of them",
     "election: liveness around a hub, and beside a deaf one",
+    "election: liveness without one of them, with ranks",
 ];
 
 #[test]
@@ -156,4 +157,13 @@ fn once_calm_whoever_reaches_a_majority_is_enough() {
     let shapes = vec![Shape::Hub(0), Shape::Hub(1), Shape::Deaf(0), Shape::Deaf(1)];
     let bounds = calm(Bounds::new(3, 1), 2, shapes);
     passes(gate(NAMES[13], bounds).golden(345_542).settles(a_leader_stays()));
+}
+
+#[test]
+fn once_calm_any_majority_gets_a_leader_in_the_order_drawn() {
+    let bounds = Bounds {
+        ranks: true,
+        ..calm(Bounds::new(3, 1), 2, (0..3).map(Shape::Without).collect())
+    };
+    passes(gate(NAMES[14], bounds).golden(347_792).settles(a_leader_stays()));
 }

@@ -16,7 +16,7 @@ use pehra_models::delivery::{Bounds, Grain, World};
 use pehra_models::election as election_model;
 use pehra_models::link::{self, Link};
 use pehra_models::replication as log_model;
-use pehra_models::{Catch, Hunt, results};
+use pehra_models::{Catch, Hunt, lease, results};
 
 /// What a bug stands for, and the smallest world in which it can show.
 fn prey(bug: Bug) -> (&'static str, Bounds) {
@@ -168,6 +168,48 @@ fn hunt_in_the_windows(bug: window::bugs::Bug) -> Catch {
     catch
 }
 
+/// What a bug of leases stands for, and the smallest world in which it can show.
+fn prey_among_leases(bug: election::bugs::Bug) -> Option<(&'static str, lease::Bounds)> {
+    use election::bugs::Bug;
+    use lease::Bounds;
+    // One that breaks the claim also breaks what must hold on the way to it: here the claim itself must catch it.
+    let once = Bounds {
+        claim_alone: true,
+        ..Bounds::new(2, 1)
+    };
+    let handed_over = |rounds| Bounds {
+        transfers: 1,
+        claim_alone: true,
+        ..Bounds::new(2, rounds)
+    };
+    Some(match bug {
+        Bug::E23LeaseFromAnswer => ("a lease that is counted from the answer", once),
+        Bug::HandOverKeepsLease => ("a leader that hands over and keeps its lease", handed_over(1)),
+        Bug::TokenNeverAges => (
+            "a hand-over that was given up and still releases voters",
+            handed_over(2),
+        ),
+        Bug::LateTransferStands => (
+            "a hand-over that was given up and still makes its successor stand",
+            handed_over(2),
+        ),
+        Bug::TokenFreesRestarted => (
+            "a restarted voter that takes an old heartbeat for all it ever answered",
+            Bounds {
+                crashes: 1,
+                ..handed_over(2)
+            },
+        ),
+        Bug::NoQuarantine => ("a promise that a restart forgets", Bounds { crashes: 1, ..once }),
+        Bug::HintEndsPromise => (
+            "a promise that ends when the connection does",
+            Bounds { hints: 1, ..once },
+        ),
+        Bug::LeaseEndsSilently => ("a lease whose end nobody is told", Bounds::new(2, 1)),
+        _ => return None,
+    })
+}
+
 /// What a bug of election stands for, and the smallest world in which it can show.
 fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_model::Bounds) {
     use election::bugs::Bug;
@@ -252,6 +294,13 @@ fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_mod
             "a pre-vote that unseats a healthy leader",
             Bounds { terms: 2, ..asking },
         ),
+        Bug::NobodyGivesWay => (
+            "two that ask at once and both stand",
+            Bounds {
+                ranks: true,
+                ..one_gone()
+            },
+        ),
         _ => ("its model is to come", small),
     }
 }
@@ -265,7 +314,22 @@ const E12: &str = "A leader whose term is over also hears so from the heartbeats
 const E13: &str = "A candidate that is not elected goes back to asking before it could stand again, in the same term, and \
                    whoever asks does hear the leader of its term. So the bug only delays that by one candidacy.";
 
+const NOBODY: &str = "Two that ask at once may then both stand, and split the votes. Both ask again, each after a wait of its own, and \
+                      nothing is decided wrongly: giving way saves that round, and no more. Once calm, no timer of the \
+                      model goes off while an answer is under way, so nobody asks at the same time as another there. What \
+                      it saves is a matter of time, and so of the simulator.";
+
 fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
+    if let Some((stands_for, bounds)) = prey_among_leases(bug) {
+        let world = lease::World::new(lease::Bounds {
+            bug: Some(bug),
+            ..bounds
+        });
+        let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+        let mut catch = hunt.run().expect("the smallest world fits");
+        catch.stands_for = stands_for.into();
+        return catch;
+    }
     let (stands_for, bounds) = prey_in_the_election(bug);
     let calms = !bounds.calms.is_empty();
     let world = election_model::World::new(election_model::Bounds {
@@ -282,6 +346,7 @@ fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
         election::bugs::Bug::E11StaleIsAnswered => Some(E11.into()),
         election::bugs::Bug::E12NackIsIgnored => Some(E12.into()),
         election::bugs::Bug::E13CandidateIgnoresLeader => Some(E13.into()),
+        election::bugs::Bug::NobodyGivesWay => Some(NOBODY.into()),
         _ => None,
     };
     catch

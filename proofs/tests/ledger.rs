@@ -83,6 +83,7 @@ fn every_claim_is_shown_by_a_golden_trace() {
         "fencing",
         "gate",
         "hand-over",
+        "lease",
         "pipeline",
         "rewind",
         "window",

@@ -298,14 +298,16 @@ where
     /// Takes a letter, and a few more while they are there: a round through the scheduler for each would cost more than
     /// the step.
     fn on_mail(&mut self, first: Mail<P>, mail: &mut mpsc::Receiver<Mail<P>>, shell: &mut impl Shell<P>) {
-        self.fire_due(shell);
-        if self.node.is_full() {
-            // What the timers did has filled the gate: a command must not be lost by it.
-            *self.kept = Some(first);
-            return;
-        }
         let mut letter = first;
         for left in (0..64).rev() {
+            // Before each of them: the process may have stood still since the last, and a question that came in meanwhile
+            // must not be answered from a lease that has run out.
+            self.fire_due(shell);
+            if self.node.is_full() {
+                // What the timers did has filled the gate: a command must not be lost by it.
+                self.kept = Some(letter);
+                return;
+            }
             let input = match letter {
                 Mail::Message { from, message } => Input::Received { from, message },
                 Mail::Command(request, command) => Input::Commanded(request, command),

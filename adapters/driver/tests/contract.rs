@@ -164,6 +164,29 @@ async fn a_kept_letter_outlives_the_failure_of_the_store_as_those_behind_it_do()
     assert_eq!(toy.end().await, End::Stopped);
 }
 
+/// A question that is asked after a standstill must not be answered from a lease that ran out in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standstill_between_two_letters_is_told_before_the_second_and_so_is_what_was_due() {
+    let disk = Disk::default();
+    disk.set(|disk| disk.opens_take = Duration::from_millis(200));
+    let toy = start(disk, GATE, 16);
+    toy.pages.book().stand_still = Duration::from_millis(600);
+    // All three are there when it starts, so that it takes them in one go.
+    for command in [Do::Arm(1, 100), Do::Draw, Do::Draw] {
+        toy.tell(command).await;
+    }
+    toy.until("all is told", |book, _| book.reports.len() >= 4).await;
+    let reports = toy.reports();
+    assert!(
+        matches!(
+            reports[..],
+            [Said::Drew(_), Said::Paused, Said::Fired(1), Said::Drew(_)]
+        ),
+        "{reports:?}"
+    );
+    assert_eq!(toy.end().await, End::Stopped);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_rests_on_a_write_leaves_before_it_is_durable() {
     let toy = start(Disk::default(), GATE, 16);

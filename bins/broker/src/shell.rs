@@ -77,7 +77,7 @@ impl Shell<Election<()>> for VoterShell {
                     self.desk.confirmed(upto, term);
                 }
             }
-            Event::Leased { term } => tracing::info!(term = term.0, "has a lease"),
+            Event::Leased { term, round } => tracing::info!(term = term.0, round, "has a lease"),
             Event::NeedsLog { .. } => {}
         }
     }
@@ -89,7 +89,7 @@ impl Shell<Election<()>> for VoterShell {
                 tracing::info!(term = term.0, %why, "leads no longer");
                 self.desk.stopped(why);
             }
-            Report::LeaseLost { term } => tracing::info!(term = term.0, "lost its lease"),
+            Report::LeaseLost { term, round } => tracing::info!(term = term.0, round, "lost its lease"),
             Report::LeaderLost { leader, term } => {
                 tracing::info!(leader = leader.0, term = term.0, "has lost its leader");
             }

@@ -65,6 +65,16 @@ pub enum Bug {
     HandOverKeepsLease,
     /// The token of a hand-over that was given up still releases voters.
     TokenNeverAges,
+    /// The successor of a hand-over that was given up still stands.
+    LateTransferStands,
+    /// A token releases a voter that has forgotten what it answered.
+    TokenFreesRestarted,
+    /// A voter that restarts has promised nothing.
+    NoQuarantine,
+    /// A lease ends, and nobody is told.
+    LeaseEndsSilently,
+    /// A hint that the leader's process is gone ends the promise that a lease rests on.
+    HintEndsPromise,
     /// A pre-candidate stays loyal, and refuses others.
     PreCandidateRemembersLeader,
     /// Pre-votes are granted only between equal terms.
@@ -73,7 +83,7 @@ pub enum Bug {
     CandidateKeepsRaising,
     /// A pre-vote is granted although the leader was heard.
     PreVoteIgnoresLeader,
-    /// Two pre-candidates of equal standing grant each other, and neither gives way.
+    /// Two that ask at once grant each other, and neither gives way, whatever their ranks.
     NobodyGivesWay,
     /// A vote does not look at the log.
     L2VoteIgnoresLog,
@@ -81,7 +91,7 @@ pub enum Bug {
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 27] = [
+    pub const HUNTED: [Self; 36] = [
         Self::E1VoteNotPersisted,
         Self::E2VotedEarly,
         Self::E3VoteForgottenAtStart,
@@ -109,19 +119,22 @@ impl Bug {
         Self::PreVoteNeedsEqualTerms,
         Self::CandidateKeepsRaising,
         Self::PreVoteIgnoresLeader,
+        Self::E23LeaseFromAnswer,
+        Self::HandOverKeepsLease,
+        Self::TokenNeverAges,
+        Self::LateTransferStands,
+        Self::TokenFreesRestarted,
+        Self::NoQuarantine,
+        Self::HintEndsPromise,
+        Self::LeaseEndsSilently,
+        Self::NobodyGivesWay,
     ];
 
     /// Those that only show with a log; hunted in the model of replication.
     pub const WITH_A_LOG: [Self; 2] = [Self::E18PreVoteIgnoresLog, Self::L2VoteIgnoresLog];
 
-    /// Those whose model is to come: the first three need a log, the others clocks and leases.
-    pub const WAITING: [Self; 5] = [
-        Self::E17LowTermUnanswered,
-        Self::E23LeaseFromAnswer,
-        Self::HandOverKeepsLease,
-        Self::TokenNeverAges,
-        Self::NobodyGivesWay,
-    ];
+    /// One whose model is to come: with three voters others can win in its stead, it needs a hub among five, and a log.
+    pub const WAITING: [Self; 1] = [Self::E17LowTermUnanswered];
 }
 
 pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Recovered<HardState> {
@@ -131,6 +144,15 @@ pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Rec
         }
         (Some(Bug::E21LostIsFresh), Recovered::Lost) => Recovered::Fresh,
         _ => recovered,
+    }
+}
+
+/// What was promised before a start.
+pub(super) fn at_start(config: &Config) -> Loyalty {
+    if config.has(Bug::NoQuarantine) {
+        Loyalty::Free
+    } else {
+        Loyalty::Unknown
     }
 }
 
@@ -164,7 +186,6 @@ pub(super) fn on_pre_vote<L: Position>(
             fx.notice(from, super::Notice::PreVoted { term });
             true
         }
-        Some(Bug::NobodyGivesWay) if term > member.term && matches!(member.role, Role::PreCandidate { .. }) => true,
         _ => false,
     }
 }

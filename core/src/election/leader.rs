@@ -63,6 +63,21 @@ impl Leader {
         self.held.is_some()
     }
 
+    /// The timer that ends the lease, if there is one.
+    #[must_use]
+    pub const fn lease(&self) -> Option<Timer> {
+        match self.held {
+            Some(slot) => Some(Timer::Lease(slot)),
+            None => None,
+        }
+    }
+
+    /// Whether the last round still waits for a majority.
+    #[must_use]
+    pub const fn is_asking(&self) -> bool {
+        self.open
+    }
+
     /// The hand-over under way.
     #[must_use]
     pub const fn hand_over(&self) -> Option<HandOver> {
@@ -229,8 +244,9 @@ impl<L: Position> Election<L> {
                 fx.arm(Timer::Lease(slot), Delay::exactly(config.timing.lease));
             }
             fx.disarm(Timer::Lease(!slot));
+            let round = leader.round;
             if leader.held.replace(slot).is_none() {
-                fx.emit(Event::Leased { term });
+                fx.emit(Event::Leased { term, round });
             }
         }
         if let Some(upto) = leader.asked.take() {
@@ -271,25 +287,32 @@ impl<L: Position> Election<L> {
     pub(super) fn on_lease_timer(&mut self, config: &Config, slot: bool, fx: Fx<'_, L>) {
         let Some(leader) = self.leading() else { return };
         if leader.held == Some(slot) {
-            self.drop_lease(fx);
+            self.drop_lease(config, fx);
         } else if leader.open && leader.slot == slot {
             // Too slow an answer would earn nothing any more.
             self.open_round(config, fx);
         }
     }
 
-    fn drop_lease(&mut self, fx: Fx<'_, L>) {
+    fn drop_lease(&mut self, config: &Config, fx: Fx<'_, L>) {
+        let _ = config;
         let term = self.term;
         let Some(leader) = self.leading() else { return };
+        // An open round has not earned anything yet, and may do so after this.
+        let round = leader.round.saturating_sub(leader.open.into());
         if let Some(slot) = leader.held.take() {
             fx.disarm(Timer::Lease(slot));
-            fx.report(Report::LeaseLost { term });
+            #[cfg(seeded_bugs)]
+            if config.has(super::bugs::Bug::LeaseEndsSilently) {
+                return;
+            }
+            fx.report(Report::LeaseLost { term, round });
         }
     }
 
     /// After a standstill nothing that was true before it is: a fresh round decides.
     pub(super) fn ask_anew(&mut self, config: &Config, fx: Fx<'_, L>) {
-        self.drop_lease(fx);
+        self.drop_lease(config, fx);
         let Some(leader) = self.leading() else { return };
         if !matches!(leader.handing, Some(HandOver::To(_))) {
             self.open_round(config, fx);
@@ -365,7 +388,7 @@ impl<L: Position> Election<L> {
         #[cfg(not(seeded_bugs))]
         let keeps = false;
         if !keeps {
-            self.drop_lease(fx);
+            self.drop_lease(config, fx);
         }
         let Some(leader) = self.leading() else { return };
         leader.handing = Some(HandOver::To(successor));

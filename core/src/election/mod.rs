@@ -35,7 +35,7 @@
 //! | PreCandidate | PreVote | from a better rank | Follower | notice PreVoted: one of two must give way |
 //! | PreCandidate | Election timer | – | PreCandidate | asks again |
 //! | PreCandidate | Behind | with the grants a majority | PreCandidate | tells the host whose log to fetch |
-//! | Follower | Transfer | from its leader, of its term | Candidate | as above; the votes need not wait for the silence |
+//! | Follower | Transfer | from its leader, of its term, and no later round answered | Candidate | as above; the votes need not wait for the silence |
 //! | Candidate | Voted, or own vote durable | a majority, own vote among it | Leader | heartbeat to all |
 //! | Candidate | Election timer | – | PreCandidate | asks anew, in the same term |
 //! | Leader | Peer timer | no majority answered within T | Follower | notice Resign |
@@ -65,14 +65,22 @@
 //! There is no clock. "Heard within T" is a timer that each contact arms anew: a follower's Election timer, and one
 //! Peer timer for each voter at the leader. A lease is a timer armed before the heartbeats that earn it leave, one of
 //! two slots in turn: it holds while the slot of the last round that a majority answered has not run out.
+//!
+//! A hand-over frees voters from their promise to the leader that hands over, and may come late or twice. So it names the
+//! leader's last round, and frees nobody who has answered a later one. Where there are leases, whoever has started less
+//! than T ago does not know what it has answered (Quarantine timer), and is freed by no hand-over.
 
+mod asking;
 #[cfg(seeded_bugs)]
 pub mod bugs;
 mod config;
+mod disk;
+mod following;
 mod hosting;
 mod image;
 mod leader;
 mod member;
+mod voting;
 
 pub use config::{Config, DRIFT_PERMILLE, Invalid, Tenure, Timing};
 pub use image::HardImage;
@@ -200,7 +208,7 @@ pub enum Command {
 }
 
 /// What holds, once the writes before it are durable. A gain whose term is not above that of a loss already reported
-/// is void: the report has overtaken it.
+/// is void: the report has overtaken it. A lease may be lost and earned again in one term, so there the round counts too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event<L> {
     /// This member leads. The term is the fencing number.
@@ -222,10 +230,12 @@ pub enum Event<L> {
         /// The fencing number.
         term: Term,
     },
-    /// The leader has a lease.
+    /// The leader has a lease. Void if the loss of this round's or a later one's was reported already.
     Leased {
         /// Of this term.
         term: Term,
+        /// Earned by this round.
+        round: u64,
     },
     /// A majority would vote, if the log went further. For the host: fetch it from this member, and ask again.
     NeedsLog {
@@ -253,6 +263,8 @@ pub enum Timer {
     Tenure,
     /// A write takes too long.
     Write,
+    /// What was promised before the start is over, where there are leases.
+    Quarantine,
 }
 
 /// What a member tells itself.
@@ -345,6 +357,8 @@ pub enum Report {
     LeaseLost {
         /// Its term.
         term: Term,
+        /// Earned by this round or one before it.
+        round: u64,
     },
     /// The leader was not heard for T, is gone, or has resigned.
     LeaderLost {

@@ -144,6 +144,7 @@ impl Vocabulary for Election<()> {
             Timer::HandOver => 4,
             Timer::Tenure => 5,
             Timer::Write => 6,
+            Timer::Quarantine => 7,
             Timer::Peer(NodeId(id)) => u8::try_from(id).unwrap_or(u8::MAX).saturating_add(PEER_TIMERS),
         }
     }
@@ -157,6 +158,7 @@ impl Vocabulary for Election<()> {
             4 => Some(Timer::HandOver),
             5 => Some(Timer::Tenure),
             6 => Some(Timer::Write),
+            7 => Some(Timer::Quarantine),
             _ => byte.checked_sub(PEER_TIMERS).map(|id| Timer::Peer(NodeId(id.into()))),
         }
     }

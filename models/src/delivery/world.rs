@@ -147,7 +147,7 @@ impl World {
                     Said::Notice(_, notice) => sent.push(pack_up(&notice.into())),
                     Said::Claim(_, claim) => sent.push(pack_up(&claim.into())),
                     Said::Report(SenderReport::Rewound { to, .. }) => rewinds |= 1 << small(to),
-                    Said::Event(_) | Said::Report(_) => {}
+                    Said::Event(_) | Said::Report(_) | Said::Armed(..) => {}
                 }
             }
             Outcome {
@@ -196,7 +196,7 @@ impl World {
                 .filter_map(|one| match one {
                     Said::Notice(_, notice) => Some(pack_down(&notice.into())),
                     Said::Claim(_, claim) => Some(pack_down(&claim.into())),
-                    Said::Event(_) | Said::Report(_) => None,
+                    Said::Event(_) | Said::Report(_) | Said::Armed(..) => None,
                 })
                 .collect(),
             rewinds: 0,

@@ -8,11 +8,11 @@ mod bounds;
 mod browser;
 mod diagram;
 mod kinds;
-mod messages;
+pub(crate) mod messages;
 pub mod properties;
 pub mod queries;
 mod state;
-mod words;
+pub(crate) mod words;
 mod world;
 
 pub use bounds::{Bounds, Shape};

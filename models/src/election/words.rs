@@ -116,7 +116,7 @@ pub fn message(message: &Message<()>) -> String {
 }
 
 /// A message under way.
-fn letter(word: u32) -> String {
+pub(crate) fn letter(word: u32) -> String {
     let letter = Letter::unpack(word);
     let to = if letter.to == ALL {
         "all".into()
@@ -136,6 +136,7 @@ pub fn timer(timer: Timer) -> String {
         Timer::HandOver => "hand-over timer".into(),
         Timer::Tenure => "tenure timer".into(),
         Timer::Write => "timer for a late write".into(),
+        Timer::Quarantine => "quarantine timer".into(),
     }
 }
 

@@ -201,7 +201,7 @@ impl World {
                     outcome.handed_over = true;
                     continue;
                 }
-                Said::Event(_) | Said::Report(_) => continue,
+                Said::Event(_) | Said::Report(_) | Said::Armed(..) => continue,
             };
             let to = u8::try_from(to.0).expect("few members");
             sent.push(Letter {
@@ -301,7 +301,7 @@ impl World {
         let bounds = &self.bounds;
         match (timer, state.calm) {
             (Timer::Write, _) => state.calm.is_none() && state.left[6] > 0,
-            (Timer::Lease(_) | Timer::Tenure, _) => false,
+            (Timer::Lease(_) | Timer::Tenure | Timer::Quarantine, _) => false,
             (Timer::Peer(_), None) => bounds.check_quorum,
             (Timer::Peer(NodeId(peer)), Some(shape)) => !shape.links(member, u8::try_from(peer).expect("few members")),
             // Whoever follows a leader that goes on speaking to it hears it in time.

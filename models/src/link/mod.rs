@@ -134,7 +134,7 @@ impl State {
                     self.send(UP, pack_up(&notice.into()));
                 }
                 Said::Claim(_, claim) => self.send(UP, pack_up(&claim.into())),
-                Said::Event(_) | Said::Report(_) => {}
+                Said::Event(_) | Said::Report(_) | Said::Armed(..) => {}
             }
         }
     }
@@ -144,7 +144,7 @@ impl State {
             match one {
                 Said::Notice(_, notice) => self.send(DOWN, pack_down(&notice.into())),
                 Said::Claim(_, claim) => self.send(DOWN, pack_down(&claim.into())),
-                Said::Event(_) | Said::Report(_) => {}
+                Said::Event(_) | Said::Report(_) | Said::Armed(..) => {}
             }
         }
     }

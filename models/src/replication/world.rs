@@ -215,7 +215,7 @@ impl World {
                     outcome.done |= done::CUT;
                     continue;
                 }
-                Said::Event(_) | Said::Report(_) => continue,
+                Said::Event(_) | Said::Report(_) | Said::Armed(..) => continue,
             };
             outcome.sent.push(Letter {
                 from: index,
@@ -308,7 +308,7 @@ impl World {
     /// Before the calm a timer may go off whenever it is armed; then waits are longer than messages and disks take.
     fn may_fire(&self, state: &State, member: u8, timer: Timer) -> bool {
         match (timer, state.calm) {
-            (Timer::Write | Timer::Lease(_) | Timer::Tenure | Timer::HandOver, _) => false,
+            (Timer::Write | Timer::Lease(_) | Timer::Tenure | Timer::HandOver | Timer::Quarantine, _) => false,
             (Timer::Peer(_), None) => false,
             (Timer::Peer(NodeId(peer)), Some(shape)) => !shape.links(member, u8::try_from(peer).expect("few members")),
             // Whoever follows a leader that goes on speaking to it hears it in time.
