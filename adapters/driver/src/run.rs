@@ -305,7 +305,7 @@ where
             self.fire_due(shell);
             if self.node.is_full() {
                 // What the timers did has filled the gate: a command must not be lost by it.
-                self.kept = Some(letter);
+                *self.kept = Some(letter);
                 return;
             }
             let input = match letter {
