@@ -15,7 +15,7 @@ fn passes(name: &str, bounds: Bounds, states: u64) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "lease: three rounds",
     "lease: a hand-over and a crash",
     "lease: a hint, a resignation and a standstill",
@@ -23,6 +23,7 @@ const NAMES: [&str; 7] = [
     "lease: three terms and a crash",
     "lease: from the start",
     "lease: time cut finer",
+    "lease: who leads",
 ];
 
 #[test]
@@ -92,6 +93,31 @@ fn time_cut_finer() {
         ..Bounds::new(2, 2)
     };
     passes(NAMES[6], bounds, 225_369);
+}
+
+#[test]
+fn who_leads() {
+    let bounds = Bounds {
+        questions: 1,
+        ..Bounds::new(2, 2)
+    };
+    passes(NAMES[7], bounds, 369_560);
+}
+
+/// What a leader answers from its lease rests on the driver's order: what is due goes off before the question is fed.
+#[test]
+fn a_question_that_overtakes_the_end_of_a_lease_is_answered_wrongly() {
+    let bounds = Bounds {
+        questions: 1,
+        questions_first: true,
+        ..Bounds::new(2, 1)
+    };
+    let world = World::new(bounds);
+    let catch = Hunt::new(&world)
+        .name("a question that overtakes")
+        .run()
+        .expect("a small world");
+    catch.require(pehra_models::election::properties::Q1);
 }
 
 /// The worlds above keep the longest lease that a configuration may have, so they leave no room.

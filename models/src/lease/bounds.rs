@@ -24,6 +24,10 @@ pub struct Bounds {
     pub resigns: u8,
     /// Hints that a leader's process is gone, true or not.
     pub hints: u8,
+    /// Questions who leads.
+    pub questions: u8,
+    /// Questions may come before what is due, which a driver does not let happen.
+    pub questions_first: bool,
     /// Standstills that the driver notices and tells. One that it does not notice needs no budget.
     pub pauses: u8,
     /// The waits that members are told.
@@ -62,6 +66,8 @@ impl Bounds {
             transfers: 0,
             resigns: 0,
             hints: 0,
+            questions: 0,
+            questions_first: false,
             pauses: 0,
             timing: Self::TIGHT,
             tick_ms: 10,
@@ -120,6 +126,7 @@ impl Bounds {
             (self.transfers, "hand-overs"),
             (self.resigns, "resignations"),
             (self.hints, "hints"),
+            (self.questions, "questions"),
             (self.pauses, "standstills noticed"),
         ] {
             if count > 0 {

@@ -21,6 +21,7 @@ impl Kinds for World {
         "transfer",
         "resign",
         "hint",
+        "ask",
         "pause",
     ];
 
@@ -39,6 +40,7 @@ impl Kinds for World {
             Action::Transfer(..) => "transfer",
             Action::Resign(_) => "resign",
             Action::Hint(_) => "hint",
+            Action::Ask(_) => "ask",
             Action::Pause(_) => "pause",
         }
     }
@@ -54,6 +56,7 @@ impl Kinds for World {
             "transfer" => bounds.transfers > 0,
             "resign" => bounds.resigns > 0,
             "hint" => bounds.hints > 0,
+            "ask" => bounds.questions > 0,
             "pause" => bounds.pauses > 0,
             _ => true,
         }

@@ -15,6 +15,7 @@
 //! * [`properties`] - what must hold.
 
 mod bounds;
+mod dead;
 mod kinds;
 pub mod properties;
 mod state;

@@ -6,6 +6,7 @@ use stateright::Property;
 use super::state::State;
 use super::world::World;
 use crate::election::messages::Letter;
+use crate::election::properties::Q1;
 
 /// The claim.
 pub const I5: &str = "election/I5 no two leases are valid at one moment";
@@ -23,6 +24,8 @@ pub mod broken {
 
     /// A lease began or ended without a word.
     pub const UNSAID: u8 = 1;
+    /// A deposed leader was confirmed.
+    pub const CONFIRMED_WRONGLY: u8 = 2;
 
     /// Of a member that lives on.
     pub(in crate::lease) fn of_step(before: &Member, after: &Member, said: &[Said<Election<()>>]) -> u8 {
@@ -59,6 +62,7 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
                 .filter(|member| state.has_valid_lease(*member))
                 .all(|member| !members(world).any(|other| leads_above(state.term(member))(&other)))
         }),
+        Property::always(Q1, |_, state: &State| state.broken & broken::CONFIRMED_WRONGLY == 0),
         Property::always(SAID, |_, state: &State| state.broken & broken::UNSAID == 0),
         Property::always(
             "election/check invariants of all members",
@@ -84,11 +88,8 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
         Property::sometimes(
             "one has not noticed that its lease has run out, and another has one",
             |world: &World, state: &State| {
-                let late = |member: &u8| {
-                    state.leadership(*member).is_some_and(|leader| leader.is_leased())
-                        && !state.has_valid_lease(*member)
-                };
-                members(world).any(|member| late(&member)) && members(world).any(|member| state.has_valid_lease(member))
+                members(world).any(|member| state.has_dead_lease(member))
+                    && members(world).any(|member| state.has_valid_lease(member))
             },
         ),
     ];

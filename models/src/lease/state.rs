@@ -68,8 +68,12 @@ pub struct State {
     pub clocks: [Clock; VOTERS],
     /// Messages under way.
     pub net: Shared<Net>,
-    /// Budgets left: crashes, hand-overs, resignations, hints, standstills noticed.
-    pub left: [u8; 5],
+    /// Budgets left: crashes, hand-overs, resignations, hints, questions, standstills noticed.
+    pub left: [u8; 6],
+    /// The highest term that anybody has led, where questions are asked.
+    pub highest: u8,
+    /// The same when the last question was asked.
+    pub floor: u8,
     /// What has been broken, as bits; see `properties`.
     pub broken: u8,
 }
@@ -95,6 +99,8 @@ pub enum Action {
     Resign(u8),
     /// A member is told that its leader's process is gone.
     Hint(u8),
+    /// A member is asked whether it leads.
+    Ask(u8),
     /// A member is told that it stood still.
     Pause(u8),
 }
@@ -119,6 +125,12 @@ impl State {
             self.members[usize::from(member)].node.state().role(),
             Role::Candidate { .. }
         )
+    }
+
+    /// Whether this member's lease has run out for certain, and it has not noticed.
+    #[must_use]
+    pub fn has_dead_lease(&self, member: u8) -> bool {
+        self.leadership(member).is_some_and(Leader::is_leased) && !self.has_valid_lease(member)
     }
 
     /// Whether this member has a lease that has not run out on its own clock, however slow.

@@ -62,6 +62,7 @@ pub fn action(action: &Action) -> String {
         Action::Transfer(member, to) => format!("n{member} is asked to hand over to n{to}"),
         Action::Resign(member) => format!("n{member} is asked to resign"),
         Action::Hint(member) => format!("n{member} is told that its leader's process is gone"),
+        Action::Ask(member) => format!("n{member} is asked who leads"),
         Action::Pause(member) => format!("n{member} is told that it stood still"),
     }
 }

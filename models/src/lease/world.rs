@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pehra_core::election::{Claim, Command, Config, Election, HardImage, Loyalty, Message, Notice, Timer};
+use pehra_core::election::{Claim, Command, Config, Election, Event, HardImage, Loyalty, Message, Notice, Timer};
 use pehra_core::protocol::Input;
 use pehra_core::types::{Delay, NodeId, RequestId, Term};
 use stateright::{Model, Property};
@@ -11,7 +11,7 @@ use super::bounds::{Bounds, VOTERS};
 use super::properties::{self, broken};
 use super::state::{Action, Clock, Member, State};
 use super::words;
-use crate::election::messages::{ALL, Letter, term_of};
+use crate::election::messages::{ALL, Letter};
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Said, Site};
@@ -42,6 +42,7 @@ enum What {
     Command(Command),
     Hint,
     Pause,
+    Ask,
 }
 
 /// What a step makes of a member.
@@ -51,6 +52,7 @@ struct Outcome {
     sent: Vec<Letter>,
     /// What the step alone shows to be broken.
     broken: u8,
+    confirmed: Option<Term>,
 }
 
 impl World {
@@ -110,6 +112,10 @@ impl World {
                 };
                 site.feed(config, Input::Link { peer, up: false }, &mut (), &mut said)
             }
+            What::Ask => {
+                let question = Input::Commanded(RequestId(1), Command::Confirm);
+                site.feed(config, question, &mut (), &mut said)
+            }
             What::Pause => site.feed(config, Input::Paused, &mut (), &mut said),
         };
         while !self.bounds.split && (site.make_durable() || site.report(config, &mut (), &mut said)) {}
@@ -121,7 +127,7 @@ impl World {
     }
 
     fn outcome(&self, index: u8, site: Member, said: Vec<Said<Election<()>>>, broken: u8) -> Outcome {
-        let (mut armed, mut sent) = (Vec::new(), Vec::new());
+        let (mut armed, mut sent, mut confirmed) = (Vec::new(), Vec::new(), None);
         let mut send = |to: NodeId, message: Message<()>| {
             let to = u8::try_from(to.0).expect("few members");
             let same_for_all = matches!(
@@ -139,6 +145,7 @@ impl World {
                 Said::Notice(to, notice) => send(to, notice.into()),
                 Said::Claim(to, claim) => send(to, claim.into()),
                 Said::Armed(timer, after) => armed.push((timer, after)),
+                Said::Event(Event::Confirmed { term, .. }) => confirmed = Some(term),
                 Said::Event(_) | Said::Report(_) => {}
             }
         }
@@ -147,14 +154,7 @@ impl World {
             armed,
             sent,
             broken,
-        }
-    }
-
-    fn receivers(&self, letter: &Letter) -> std::ops::Range<u8> {
-        if letter.to == ALL {
-            0..self.bounds.members()
-        } else {
-            letter.to..letter.to + 1
+            confirmed,
         }
     }
 
@@ -166,7 +166,8 @@ impl World {
             let others = self.receivers(&letter).filter(|to| *to != letter.from);
             actions.extend(others.map(|to| Action::Deliver(word, to)));
         }
-        for member in 0..self.bounds.members() {
+        let bounds = &self.bounds;
+        for member in 0..bounds.members() {
             let site = &state.members[usize::from(member)];
             if !site.disk.is_empty() {
                 actions.push(Action::Durable(member));
@@ -179,13 +180,16 @@ impl World {
                     actions.push(Action::Fire(member, *timer));
                 }
             }
-            let [crashes, transfers, resigns, hints, pauses] = state.left;
+            let [crashes, transfers, resigns, hints, questions, pauses] = state.left;
             let leads = state.leadership(member).is_some();
+            // A driver fires what is due after it has taken the question, and then feeds it.
+            let answers = leads && (bounds.questions_first || !state.has_dead_lease(member));
             let follows = matches!(site.node.state().loyalty(), Loyalty::To(_));
             for (possible, action) in [
                 (crashes > 0, Action::Crash(member)),
                 (resigns > 0 && leads, Action::Resign(member)),
                 (hints > 0 && follows, Action::Hint(member)),
+                (questions > 0 && answers, Action::Ask(member)),
                 (pauses > 0, Action::Pause(member)),
             ] {
                 if possible {
@@ -243,8 +247,13 @@ impl World {
                 spend(&mut state.left[3]);
                 (member, What::Hint)
             }
-            Action::Pause(member) => {
+            Action::Ask(member) => {
                 spend(&mut state.left[4]);
+                state.floor = state.highest;
+                (member, What::Ask)
+            }
+            Action::Pause(member) => {
+                spend(&mut state.left[5]);
                 (member, What::Pause)
             }
         };
@@ -261,6 +270,12 @@ impl World {
         }
         clock.keep_armed(&outcome.member.timers);
         state.broken |= outcome.broken;
+        if outcome.confirmed.is_some_and(|term| term.0 < state.floor.into()) {
+            state.broken |= broken::CONFIRMED_WRONGLY;
+        }
+        if self.bounds.questions > 0 && state.leadership(member).is_some() {
+            state.highest = state.highest.max(u8::try_from(state.term(member)).expect("few terms"));
+        }
         self.repeat_first(&mut state);
         let mut net = Net::clone(&before.net);
         for letter in &outcome.sent {
@@ -277,39 +292,6 @@ impl World {
         let (first, clock) = (state.members[0], state.clocks[0]);
         state.members[members..].fill(first);
         state.clocks[members..].fill(clock);
-    }
-
-    /// Drops what can change nothing any more that a lease rests on, whoever hears it, also after a crash.
-    fn drop_dead(&self, state: &State, net: &mut Net) {
-        net.retain(|word| {
-            let letter = Letter::unpack(word);
-            let term = term_of(&letter.message);
-            let hard = |to: u8| state.members[usize::from(to)].image.hard.unwrap_or_default();
-            let leads = |member: u8| state.leadership(member).filter(|_| state.term(member) == term.0);
-            let mut receivers = self.receivers(&letter).filter(|to| *to != letter.from);
-            receivers.any(|to| match letter.message {
-                // One that comes too late is answered by a Nack, which matters to who still leads.
-                Message::Notice(Notice::Heartbeat { .. }) => hard(to).term <= term || leads(letter.from).is_some(),
-                Message::Notice(Notice::Resign { .. }) | Message::Claim(Claim::Transfer { .. }) => {
-                    hard(to).term <= term
-                }
-                Message::Claim(Claim::Vote { .. }) => {
-                    let Term(of) = term;
-                    let waits = state.stands(letter.from) && state.term(letter.from) == of;
-                    let vote = hard(to).vote;
-                    let from = NodeId(letter.from.into());
-                    hard(to).term < term || (hard(to).term == term && (vote.is_none() || (vote == Some(from) && waits)))
-                }
-                Message::Claim(Claim::Voted { .. }) => state.stands(to) && state.term(to) == term.0,
-                // A voter's answer to a round that is no longer open only shows that it is there.
-                Message::Claim(Claim::Ack { round, .. }) => {
-                    leads(to).is_some_and(|leader| leader.is_asking() && leader.round() == round)
-                }
-                Message::Claim(Claim::Nack { .. }) => state.leadership(to).is_some() && state.term(to) < term.0,
-                Message::Notice(Notice::PreVote { .. } | Notice::PreVoted { .. })
-                | Message::Claim(Claim::Behind { .. }) => false,
-            })
-        });
     }
 
     fn start(&self) -> State {
@@ -337,8 +319,11 @@ impl World {
                 bounds.transfers,
                 bounds.resigns,
                 bounds.hints,
+                bounds.questions,
                 bounds.pauses,
             ],
+            highest: 0,
+            floor: 0,
             broken: 0,
         };
         self.repeat_first(&mut state);
