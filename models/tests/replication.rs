@@ -156,6 +156,7 @@ fn catching_up_before_standing() {
         disk: Disk::Instant,
         pre_vote: true,
         start: Start::Logs(vec![vec![1, 2], vec![1, 1], vec![1]]),
+        decided: 1,
         stands: &[&[], &[], &[1]],
         sees: &[Sees::Cut],
         ..Bounds::new(3, 3)

@@ -405,7 +405,8 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
             "catching up from whoever answers, also from a log that goes less far",
             instant(Bounds {
                 pre_vote: true,
-                ..after([&[1, 2], &[1, 2], &[1, 1]], 4, &[&[], &[], &[0], &[1]])
+                decided: 2,
+                ..after([&[1, 2], &[1, 2], &[1, 1]], 3, &[&[], &[], &[1]])
             }),
         ),
         Bug::AppliesUndecided => ("an entry that is applied before it is decided", instant(one(0))),
@@ -419,7 +420,9 @@ fn hunt_in_the_log(bug: replication::bugs::Bug) -> Catch {
         ..bounds
     });
     let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
-    let mut catch = hunt.run().expect("the smallest world fits");
+    let mut catch = hunt
+        .run()
+        .unwrap_or_else(|limit| panic!("{bug:?} in {}: {limit}", world.bounds().words()));
     catch.stands_for = stands_for.into();
     catch
 }
@@ -462,23 +465,38 @@ fn hunt_votes_for_short_logs(bug: election::bugs::Bug) -> Catch {
     catch
 }
 
-#[test]
-fn every_seeded_bug_is_caught() {
-    let mut survivors = Vec::new();
-    let mut catches: Vec<Catch> = Bug::ALL.map(hunt).into();
-    catches.extend(pipeline::bugs::Bug::ALL.map(hunt_in_the_pipeline));
-    catches.extend(window::bugs::Bug::ALL.map(hunt_in_the_windows));
-    catches.extend(election::bugs::Bug::HUNTED.map(hunt_in_the_election));
-    catches.extend(election::bugs::Bug::WITH_A_LOG.map(hunt_votes_for_short_logs));
-    catches.extend(replication::bugs::Bug::HUNTED.map(hunt_in_the_log));
+/// Each must be caught, or be listed as equivalent; and as the committed table says.
+fn judge(catches: impl IntoIterator<Item = Catch>) {
+    let catches: Vec<Catch> = catches.into_iter().collect();
+    let right = |catch: &&Catch| catch.by.is_some() != catch.equivalent.is_some();
     for catch in &catches {
         println!("{}", catch.to_string().lines().next().unwrap_or_default());
-        if catch.by.is_some() == catch.equivalent.is_some() {
-            survivors.push(catch.bug.clone());
-        }
     }
-    assert!(survivors.is_empty(), "not as it should be: {survivors:?}");
+    let wrong: Vec<&str> = catches
+        .iter()
+        .filter(|catch| !right(catch))
+        .map(|catch| &*catch.bug)
+        .collect();
+    assert!(wrong.is_empty(), "not as it should be: {wrong:?}");
     for catch in &catches {
         results::compare("seeded", catch);
     }
+}
+
+#[test]
+fn every_bug_of_delivery_is_caught() {
+    judge(Bug::ALL.map(hunt));
+    judge(pipeline::bugs::Bug::ALL.map(hunt_in_the_pipeline));
+    judge(window::bugs::Bug::ALL.map(hunt_in_the_windows));
+}
+
+#[test]
+fn every_bug_of_election_is_caught() {
+    judge(election::bugs::Bug::HUNTED.map(hunt_in_the_election));
+    judge(election::bugs::Bug::WITH_A_LOG.map(hunt_votes_for_short_logs));
+}
+
+#[test]
+fn every_bug_of_replication_is_caught() {
+    judge(replication::bugs::Bug::HUNTED.map(hunt_in_the_log));
 }

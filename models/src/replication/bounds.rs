@@ -45,6 +45,8 @@ pub struct Bounds {
     pub start: Start,
     /// What must be seen to happen, besides what every world must see.
     pub sees: &'static [Sees],
+    /// So many entries of the first member's log were decided before the members began.
+    pub decided: u8,
     /// How the network may calm down, for liveness.
     pub calms: Vec<Shape>,
     /// The bug of replication.
@@ -106,6 +108,7 @@ impl Bounds {
             slow_store: false,
             start: Start::Fresh,
             sees: &[],
+            decided: 0,
             calms: Vec::new(),
             #[cfg(seeded_bugs)]
             bug: None,
@@ -212,7 +215,10 @@ impl Bounds {
             words.push("pre-vote with catch-up".into());
         }
         if let Start::Logs(logs) = &self.start {
-            words.push(format!("after an outage with logs of the terms {logs:?}"));
+            words.push(format!(
+                "after an outage with logs of the terms {logs:?}, {} decided",
+                self.decided
+            ));
         }
         if !self.calms.is_empty() {
             let shapes: Vec<String> = self.calms.iter().map(|shape| format!("{shape:?}")).collect();

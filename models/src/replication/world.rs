@@ -473,6 +473,15 @@ impl World {
         }
     }
 
+    /// What was decided before the members began.
+    fn history(&self) -> Ghosts {
+        let mut ghosts = Ghosts::default();
+        for entry in self.bounds.image(0).entries.iter().take(self.bounds.decided.into()) {
+            ghosts.decide(entry.id, self.bounds.first_term());
+        }
+        ghosts
+    }
+
     fn start(&self) -> State {
         let start = |member: u8| {
             let mut said = Vec::new();
@@ -497,7 +506,7 @@ impl World {
                 bounds.beats,
             ],
             calm: None,
-            ghosts: self.parts.ghosts.share(Ghosts::default()),
+            ghosts: self.parts.ghosts.share(self.history()),
         }
     }
 }
