@@ -14,6 +14,7 @@
 //! | [`delivery`] | rows from an edge to the cloud, each applied exactly once |
 //! | [`window`] | readings to tumbling windows, by event time |
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
+//! | [`sleep`] | idle brokers sleep, and are woken before anyone is hurt |
 //! | [`identity`] | who may talk: the greeting between members, and the rules by which it is refused |
 //! | [`wire`] | messages and durable records as bytes |
 #![no_std]
@@ -28,6 +29,7 @@ pub mod members;
 pub mod node;
 pub mod pipeline;
 pub mod protocol;
+pub mod sleep;
 pub mod types;
 pub mod window;
 pub mod wire;

@@ -1,0 +1,534 @@
+//! Who may sleep: small clusters by hand, and random ones against a search through all sets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::std_instead_of_core
+)]
+
+use std::collections::BTreeSet;
+
+use pehra_core::sleep::coverage::{
+    Advice, Broker, Controllers, Coverage, Gear, Most, Obstacle, Partition, Presence, Reason, Rules, Topology, Watts,
+    aligned, assess, saving_permille_max,
+};
+use pehra_core::types::NodeId;
+use proptest::prelude::*;
+
+const LEAN: Rules = Rules::LEAN;
+
+fn nodes(ids: &[u16]) -> Vec<NodeId> {
+    ids.iter().copied().map(NodeId).collect()
+}
+
+/// Healthy: all awake, all in sync, three controllers of their own. Replicas as given, the first one leads.
+fn cluster(brokers: u16, placement: &[&[u16]], in_sync_min: u16) -> Topology {
+    let partition = |(topic, replicas): (u32, &&[u16])| Partition {
+        topic,
+        leader: replicas.first().copied().map(NodeId),
+        replicas: nodes(replicas),
+        in_sync: nodes(replicas),
+        eligible: Vec::new(),
+        in_sync_min,
+        unclean_election: false,
+        moving: false,
+    };
+    Topology {
+        brokers: (1..=brokers)
+            .map(|id| Broker {
+                id: NodeId(id),
+                presence: Presence::Awake,
+                rack: None,
+            })
+            .collect(),
+        partitions: (0..).zip(placement).map(partition).collect(),
+        controllers: Controllers {
+            voters: nodes(&[101, 102, 103]),
+            awake: nodes(&[101, 102, 103]),
+        },
+        keeps_eligible: true,
+    }
+}
+
+/// Takes a broker down as Kafka sees it: out of all in-sync sets, its leaderships moved.
+fn down(topology: &mut Topology, id: u16, presence: Presence) {
+    let id = NodeId(id);
+    for broker in topology.brokers.iter_mut().filter(|broker| broker.id == id) {
+        broker.presence = presence;
+    }
+    for partition in &mut topology.partitions {
+        partition.in_sync.retain(|replica| *replica != id);
+        if partition.leader == Some(id) {
+            partition.leader = partition.in_sync.first().copied();
+        }
+    }
+}
+
+fn reasons(coverage: &Coverage, id: u16) -> &[Reason] {
+    let verdict = coverage.verdicts.iter().find(|verdict| verdict.broker == NodeId(id));
+    &verdict.unwrap().reasons
+}
+
+#[test]
+fn with_three_copies_and_two_needed_one_broker_of_three_may_sleep() {
+    let coverage = assess(&cluster(3, &[&[1, 2, 3], &[2, 3, 1]], 2), &LEAN);
+    assert!(coverage.obstacles.is_empty());
+    assert!((1..=3).all(|id| coverage.may_sleep(NodeId(id))));
+    assert_eq!((coverage.now.count(), coverage.layout.count()), (1, 1));
+    assert!(coverage.now.is_proven());
+    assert_eq!(
+        coverage.advice,
+        [],
+        "three brokers with three copies are as good as it gets"
+    );
+}
+
+#[test]
+fn after_one_has_gone_to_sleep_the_others_have_to_stay() {
+    let mut topology = cluster(3, &[&[1, 2, 3], &[2, 3, 1]], 2);
+    down(&mut topology, 3, Presence::Asleep);
+    let coverage = assess(&topology, &LEAN);
+    assert_eq!(coverage.obstacles, [], "a broker that sleeps on purpose is no fault");
+    assert_eq!(reasons(&coverage, 3), [Reason::Asleep]);
+    let uncovered = Reason::Uncovered {
+        partition: 0,
+        left: 1,
+        need: 2,
+        partitions: 2,
+    };
+    assert_eq!(reasons(&coverage, 1), [uncovered]);
+    assert_eq!((coverage.now.count(), coverage.layout.count()), (0, 1));
+}
+
+#[test]
+fn a_broker_that_is_down_keeps_all_others_awake() {
+    let mut topology = cluster(6, &[&[1, 2, 3], &[4, 5, 6]], 2);
+    down(&mut topology, 3, Presence::Down);
+    let coverage = assess(&topology, &LEAN);
+    let out_of_sync = Obstacle::OutOfSync {
+        partition: 0,
+        replica: NodeId(3),
+    };
+    assert_eq!(coverage.obstacles, [out_of_sync]);
+    // Nothing of its own keeps 4 awake, and it may not sleep all the same.
+    assert_eq!(reasons(&coverage, 4), []);
+    assert!(!coverage.may_sleep(NodeId(4)));
+    assert_eq!(coverage.now, Most::nobody());
+    assert_eq!(coverage.layout.count(), 2);
+}
+
+#[test]
+fn a_broker_that_is_awake_and_lags_keeps_all_awake() {
+    let mut topology = cluster(3, &[&[1, 2, 3]], 1);
+    topology.partitions[0].in_sync = nodes(&[1, 2]);
+    let coverage = assess(&topology, &LEAN);
+    assert!(matches!(coverage.obstacles[..], [Obstacle::OutOfSync { .. }]));
+}
+
+#[test]
+fn the_last_in_sync_copy_never_sleeps_in_any_gear() {
+    let mut topology = cluster(3, &[&[1, 2, 3]], 2);
+    down(&mut topology, 1, Presence::Asleep);
+    down(&mut topology, 2, Presence::Asleep);
+    for rules in [Rules::LEAN, Rules::WATCH] {
+        let coverage = assess(&topology, &rules);
+        assert!(!coverage.may_sleep(NodeId(3)), "{rules:?}");
+        assert!(matches!(reasons(&coverage, 3)[0], Reason::Uncovered { left: 0, .. }));
+    }
+}
+
+#[test]
+fn a_topic_with_one_copy_pins_its_broker_and_no_other() {
+    let coverage = assess(&cluster(4, &[&[1], &[2, 3, 4]], 1), &LEAN);
+    assert!(!coverage.may_sleep(NodeId(1)));
+    assert!(coverage.may_sleep(NodeId(2)));
+    assert_eq!(coverage.now.sleepers, nodes(&[2, 3]));
+    let more = Advice::MoreCopies {
+        topic: 0,
+        copies: 1,
+        wanted: 2,
+    };
+    assert_eq!(coverage.advice[0], more);
+}
+
+#[test]
+fn what_keeps_everybody_awake_is_said() {
+    let healthy = cluster(3, &[&[1, 2, 3]], 2);
+    let found = |change: fn(&mut Topology), rules: &Rules| {
+        let mut topology = healthy.clone();
+        change(&mut topology);
+        let coverage = assess(&topology, rules);
+        assert_eq!(coverage.now, Most::nobody());
+        coverage.obstacles
+    };
+    let moving = Obstacle::Moving { partition: 0 };
+    assert_eq!(found(|it| it.partitions[0].moving = true, &LEAN), [moving]);
+    let unclean = Obstacle::UncleanElection { topic: 0 };
+    assert_eq!(found(|it| it.partitions[0].unclean_election = true, &LEAN), [unclean]);
+    let headless = Obstacle::NoLeader { partition: 0 };
+    assert_eq!(found(|it| it.partitions[0].leader = None, &LEAN), [headless]);
+    let few = Obstacle::FewControllers { awake: 2, need: 3 };
+    assert_eq!(found(|it| it.controllers.awake = nodes(&[101, 103]), &LEAN), [few]);
+    let none = Obstacle::NoEligibleLeaders;
+    assert_eq!(found(|it| it.keeps_eligible = false, &Rules::WATCH), [none]);
+    let full = Rules {
+        gear: Gear::Full,
+        ..LEAN
+    };
+    assert_eq!(found(|_| {}, &full), [Obstacle::Full]);
+}
+
+#[test]
+fn controllers_that_are_brokers_too_keep_a_majority_and_the_spare() {
+    let mut topology = cluster(3, &[&[1, 2, 3]], 1);
+    topology.controllers = Controllers {
+        voters: nodes(&[1, 2, 3]),
+        awake: nodes(&[1, 2, 3]),
+    };
+    let coverage = assess(&topology, &LEAN);
+    assert_eq!(coverage.now.count(), 0, "two would be a majority without a spare");
+    assert_eq!(reasons(&coverage, 1), [Reason::Controller { left: 2, need: 3 }]);
+    assert_eq!(coverage.advice[0], Advice::SeparateControllers { sleepers: 2 });
+    let daring = Rules {
+        controller_spare: 0,
+        ..LEAN
+    };
+    assert_eq!(assess(&topology, &daring).now.count(), 1);
+}
+
+#[test]
+fn somebody_stays_awake_where_there_is_nothing_to_cover() {
+    let coverage = assess(&cluster(3, &[], 1), &LEAN);
+    assert_eq!(coverage.now.count(), 2);
+    let alone = assess(&cluster(1, &[], 1), &LEAN);
+    assert_eq!(reasons(&alone, 1), [Reason::LastAwake]);
+    let nobody = assess(&Topology::default(), &LEAN);
+    assert_eq!((nobody.now.count(), nobody.layout.count()), (0, 0));
+}
+
+#[test]
+fn a_spare_copy_costs_a_sleeper() {
+    let spare = Rules { lean_spare: 1, ..LEAN };
+    assert_eq!(assess(&cluster(3, &[&[1, 2, 3]], 2), &spare).now.count(), 0);
+    assert_eq!(assess(&cluster(3, &[&[1, 2, 3]], 1), &spare).now.count(), 1);
+}
+
+/// 200 partitions in three racks of N/3 brokers each, one copy in each rack.
+fn in_racks(brokers: u16, in_sync_min: u16) -> Topology {
+    let each = brokers / 3;
+    let placement: Vec<[u16; 3]> = (0..200_u16)
+        .map(|at| {
+            [
+                1 + 3 * (at % each),
+                2 + 3 * ((at / 3) % each),
+                3 + 3 * ((at / 7) % each),
+            ]
+        })
+        .collect();
+    let placement: Vec<&[u16]> = placement.iter().map(|replicas| &replicas[..]).collect();
+    let mut topology = cluster(brokers, &placement, in_sync_min);
+    for broker in &mut topology.brokers {
+        broker.rack = Some((broker.id.0 - 1) % 3);
+    }
+    topology
+}
+
+#[test]
+fn with_racks_as_gears_a_third_of_any_cluster_may_sleep() {
+    for brokers in [3, 6, 9, 12, 48, 999] {
+        let coverage = assess(&in_racks(brokers, 2), &LEAN);
+        assert!(
+            coverage.now.count() >= u32::from(brokers) / 3,
+            "{brokers}: {:?}",
+            coverage.now
+        );
+        if brokers <= 12 {
+            assert!(coverage.now.is_proven());
+            assert_eq!(coverage.now.count(), u32::from(brokers) / 3);
+        }
+    }
+    // One copy each is enough: two thirds.
+    assert_eq!(assess(&in_racks(12, 2), &Rules::WATCH).now.count(), 8);
+}
+
+#[test]
+fn copies_strewn_over_all_brokers_let_one_sleep_and_racks_would_let_more() {
+    // Every pair of the six brokers shares a partition.
+    let mut placement: Vec<Vec<u16>> = Vec::new();
+    for a in 1..=6 {
+        for b in a + 1..=6 {
+            let c = (1..=6).find(|c| *c != a && *c != b).unwrap();
+            placement.push(vec![a, b, c]);
+        }
+    }
+    let placement: Vec<&[u16]> = placement.iter().map(Vec::as_slice).collect();
+    let coverage = assess(&cluster(6, &placement, 2), &LEAN);
+    assert_eq!((coverage.now.count(), coverage.now.is_proven()), (1, true));
+    let [Advice::Align(aligned)] = &coverage.advice[..] else {
+        panic!("{:?}", coverage.advice);
+    };
+    assert_eq!((aligned.racks, aligned.racks_asleep, aligned.sleepers), (3, 1, 2));
+    let groups: Vec<u32> = aligned.rack_of.iter().map(|(_, rack)| *rack).collect();
+    assert_eq!(groups, [0, 1, 2, 0, 1, 2]);
+}
+
+#[test]
+fn the_best_aligned_layout_follows_the_formula() {
+    for (brokers, copies, in_sync_min) in [(3, 3, 2), (6, 3, 2), (12, 3, 2), (12, 3, 1), (10, 5, 3), (4, 2, 1)] {
+        let replicas: Vec<u16> = (1..=copies).collect();
+        let found = aligned(&cluster(brokers, &[&replicas], in_sync_min), &LEAN);
+        let formula = u32::from((brokers / copies) * (copies - in_sync_min));
+        assert_eq!(
+            found.sleepers, formula,
+            "{brokers} brokers, {copies} copies, {in_sync_min} needed"
+        );
+    }
+}
+
+/// Percents for a sleeper that draws 6 % of an idle broker, computed apart from the code, by idle draw as a share of the active.
+#[test]
+fn the_largest_saving_is_that_of_the_formula() {
+    let table = [
+        (250, [[6, 16, 26], [13, 31, 52], [17, 42, 69]]),
+        (400, [[9, 19, 28], [18, 39, 55], [24, 51, 74]]),
+        (600, [[12, 22, 29], [23, 44, 58], [31, 59, 77]]),
+    ];
+    for (share, rows) in table {
+        let watts = Watts {
+            idle_mw: 100 * share,
+            active_mw: 100_000,
+            asleep_mw: 6 * share,
+        };
+        for ((k, n), row) in [(1, 3), (2, 3), (8, 9)].into_iter().zip(rows) {
+            for (idle_permille, percent) in [500, 800, 950].into_iter().zip(row) {
+                let permille = saving_permille_max(k, n, idle_permille, watts);
+                assert!(
+                    permille.abs_diff(10 * percent) <= 5,
+                    "{share} {k}/{n} {idle_permille}: {permille}"
+                );
+            }
+        }
+    }
+    let watts = Watts {
+        idle_mw: 0,
+        active_mw: 0,
+        asleep_mw: 9,
+    };
+    assert_eq!(
+        saving_permille_max(1, 3, 1000, watts),
+        0,
+        "nothing drawn, nothing saved"
+    );
+    assert_eq!(saving_permille_max(1, 0, 1000, Watts { idle_mw: 1, ..watts }), 0);
+    let most = Watts {
+        idle_mw: u32::MAX,
+        active_mw: u32::MAX,
+        asleep_mw: 0,
+    };
+    assert_eq!(saving_permille_max(u32::MAX, u32::MAX, 1000, most), 1000);
+}
+
+fn small() -> impl Strategy<Value = Topology> {
+    let presence = prop_oneof![4 => Just(Presence::Awake), 1 => Just(Presence::Asleep), 1 => Just(Presence::Down)];
+    let brokers = prop::collection::vec((presence, prop::option::of(0..3_u16)), 1..=6);
+    let partition = (
+        0..3_u32,
+        prop::collection::btree_set(1..=7_u16, 1..=4),
+        any::<u8>(),
+        0..4_u16,
+        prop::bool::weighted(0.03),
+        prop::bool::weighted(0.03),
+    );
+    let partitions = prop::collection::vec(partition, 0..=5);
+    let voters = prop::collection::btree_set(prop_oneof![1..=6_u16, 100..=103_u16], 0..=4);
+    (brokers, partitions, voters, any::<u8>(), any::<bool>()).prop_map(build)
+}
+
+type Drawn = (u32, BTreeSet<u16>, u8, u16, bool, bool);
+type DrawnCluster = (Vec<(Presence, Option<u16>)>, Vec<Drawn>, BTreeSet<u16>, u8, bool);
+
+fn build((brokers, partitions, voters, awake, keeps_eligible): DrawnCluster) -> Topology {
+    let partition = |(topic, replicas, in_sync, in_sync_min, unclean_election, moving): Drawn| {
+        // Most copies are in sync, or nearly everything would be an obstacle.
+        let (replicas, mask) = (replicas.into_iter().map(NodeId).collect::<Vec<_>>(), in_sync | 0x55);
+        let in_sync: Vec<NodeId> = (0..)
+            .zip(&replicas)
+            .filter(|(at, _)| mask >> at & 1 == 1)
+            .map(|(_, id)| *id)
+            .collect();
+        Partition {
+            topic,
+            leader: in_sync.first().copied(),
+            replicas,
+            in_sync,
+            eligible: Vec::new(),
+            in_sync_min,
+            unclean_election,
+            moving,
+        }
+    };
+    let voters: Vec<NodeId> = voters.into_iter().map(NodeId).collect();
+    let awake_voters = (0..)
+        .zip(&voters)
+        .filter(|(at, _)| (awake | 0x11) >> at & 1 == 1)
+        .map(|(_, id)| *id);
+    Topology {
+        controllers: Controllers {
+            awake: awake_voters.collect(),
+            voters,
+        },
+        brokers: (1..)
+            .zip(brokers)
+            .map(|(id, (presence, rack))| Broker {
+                id: NodeId(id),
+                presence,
+                rack,
+            })
+            .collect(),
+        partitions: partitions.into_iter().map(partition).collect(),
+        keeps_eligible,
+    }
+}
+
+/// Whether this set of awake brokers may sleep, straight from the sentences: no limit, no slack, no search.
+fn is_safe(topology: &Topology, rules: &Rules, sleepers: &[NodeId]) -> bool {
+    let is_awake = |id: NodeId| {
+        let broker = topology.brokers.iter().find(|broker| broker.id == id);
+        broker.is_some_and(|broker| broker.presence == Presence::Awake) && !sleepers.contains(&id)
+    };
+    let covered = topology.partitions.iter().all(|partition| {
+        let copies = partition.in_sync.iter().filter(|id| is_awake(**id)).count();
+        let need = match rules.gear {
+            Gear::Full => return sleepers.is_empty(),
+            Gear::Lean => (partition.in_sync_min + rules.lean_spare).max(1),
+            Gear::Watch => 1,
+        };
+        !partition.in_sync.iter().any(|id| sleepers.contains(id)) || copies >= usize::from(need)
+    });
+    let voters = &topology.controllers.voters;
+    let is_broker = |id: NodeId| topology.brokers.iter().any(|broker| broker.id == id);
+    let controllers = topology
+        .controllers
+        .awake
+        .iter()
+        .filter(|id| is_awake(**id) || !is_broker(**id));
+    // A voter that is a broker and asleep cannot be an awake controller, but a drawn cluster may say so.
+    let reported = topology.controllers.awake.iter().filter(|id| {
+        let broker = topology.brokers.iter().find(|broker| broker.id == **id);
+        broker.is_some_and(|broker| broker.presence != Presence::Awake)
+    });
+    let controllers = controllers.count() + reported.count();
+    let need = (voters.len() / 2 + 1 + usize::from(rules.controller_spare)).min(voters.len());
+    let somebody = topology.brokers.iter().any(|broker| is_awake(broker.id));
+    let touches_controllers = sleepers.iter().any(|id| topology.controllers.awake.contains(id));
+    covered && (controllers >= need || !touches_controllers) && (somebody || sleepers.is_empty())
+}
+
+fn subsets(ids: &[NodeId]) -> impl Iterator<Item = Vec<NodeId>> + '_ {
+    (0..1_u32 << ids.len()).map(move |mask| {
+        let members = (0..).zip(ids).filter(move |(at, _)| mask >> at & 1 == 1);
+        members.map(|(_, id)| *id).collect()
+    })
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    (prop_oneof![Just(Gear::Lean), Just(Gear::Watch)], 0..2_u16, 0..2_u16).prop_map(
+        |(gear, lean_spare, controller_spare)| Rules {
+            gear,
+            lean_spare,
+            controller_spare,
+            ..LEAN
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_verdicts_and_the_largest_set_are_those_of_a_search_through_all_sets(topology in small(), rules in rules()) {
+        let coverage = assess(&topology, &rules);
+        let awake: Vec<NodeId> = topology.brokers.iter()
+            .filter(|broker| broker.presence == Presence::Awake)
+            .map(|broker| broker.id)
+            .collect();
+        for broker in &topology.brokers {
+            let verdict = coverage.verdicts.iter().find(|it| it.broker == broker.id).unwrap();
+            let safe = broker.presence == Presence::Awake && is_safe(&topology, &rules, &[broker.id]);
+            prop_assert_eq!(verdict.reasons.is_empty(), safe, "{:?} {:?}", broker, verdict);
+            prop_assert_eq!(coverage.may_sleep(broker.id), safe && coverage.obstacles.is_empty());
+        }
+        let largest = subsets(&awake).filter(|set| is_safe(&topology, &rules, set)).map(|set| set.len()).max().unwrap();
+        if coverage.obstacles.is_empty() {
+            prop_assert!(is_safe(&topology, &rules, &coverage.now.sleepers));
+            prop_assert!(coverage.now.is_proven());
+            prop_assert_eq!(coverage.now.sleepers.len(), largest);
+        } else {
+            prop_assert_eq!(&coverage.now, &Most::nobody());
+        }
+    }
+
+    #[test]
+    fn with_next_to_no_effort_the_set_is_still_safe_and_the_bound_still_holds(topology in small(), rules in rules()) {
+        let careful = assess(&topology, &rules);
+        let hasty = assess(&topology, &Rules { effort: 1, ..rules });
+        prop_assert!(hasty.now.count() <= careful.now.count());
+        prop_assert!(hasty.now.bound >= careful.now.count());
+        prop_assert!(hasty.layout.count() <= careful.layout.count() && careful.layout.count() <= hasty.layout.bound);
+        if hasty.obstacles.is_empty() {
+            prop_assert!(is_safe(&topology, &rules, &hasty.now.sleepers));
+        }
+    }
+
+    #[test]
+    fn a_broker_that_goes_to_sleep_never_frees_another(topology in small(), rules in rules()) {
+        let before = assess(&topology, &rules);
+        for broker in &before.now.sleepers {
+            let mut after = topology.clone();
+            down(&mut after, broker.0, Presence::Asleep);
+            let after = assess(&after, &rules);
+            for other in &topology.brokers {
+                prop_assert!(before.may_sleep(other.id) || !after.may_sleep(other.id));
+            }
+            // The rest of the set may still follow.
+            prop_assert!(before.now.sleepers.iter().all(|it| it == broker || after.may_sleep(*it)
+                || topology.controllers.voters.contains(broker)));
+        }
+    }
+
+    #[test]
+    fn whoever_follows_the_alignment_advice_gets_what_it_promises(
+        brokers in 2..9_u16, kinds in prop::collection::vec((1..5_u16, 1..4_u16), 1..4),
+    ) {
+        // Place every topic as advised, in all the ways that a spread over racks allows.
+        let draft: Vec<Vec<u16>> = kinds.iter().map(|(copies, _)| (1..=(*copies).min(brokers)).collect()).collect();
+        let draft: Vec<&[u16]> = draft.iter().map(Vec::as_slice).collect();
+        let mut topology = cluster(brokers, &draft, 1);
+        for (partition, (_, need)) in topology.partitions.iter_mut().zip(&kinds) {
+            partition.in_sync_min = *need;
+        }
+        let advised = aligned(&topology, &LEAN);
+        let racks: Vec<Vec<NodeId>> = (0..advised.racks)
+            .map(|rack| advised.rack_of.iter().filter(|(_, of)| *of == rack).map(|(id, _)| *id).collect())
+            .collect();
+        let mut placed = topology.clone();
+        placed.partitions.clear();
+        for partition in &topology.partitions {
+            // A topic without a copy to spare is not promised anything.
+            if partition.replicas.len() <= usize::from(partition.in_sync_min) {
+                continue;
+            }
+            for start in 0..racks.len() * 8 {
+                let mut copies: Vec<NodeId> = Vec::new();
+                for turn in 0..partition.replicas.len() {
+                    let rack = &racks[(start + turn) % racks.len()];
+                    let free: Vec<NodeId> = rack.iter().copied().filter(|id| !copies.contains(id)).collect();
+                    prop_assume!(!free.is_empty());
+                    copies.push(free[(start / racks.len()) % free.len()]);
+                }
+                placed.partitions.push(Partition { replicas: copies.clone(), in_sync: copies, ..partition.clone() });
+            }
+        }
+        prop_assert!(assess(&placed, &LEAN).now.count() >= advised.sleepers);
+    }
+}
