@@ -251,6 +251,41 @@ fn with_racks_as_gears_a_third_of_any_cluster_may_sleep() {
     assert_eq!(assess(&in_racks(12, 2), &Rules::WATCH).now.count(), 8);
 }
 
+/// 200 partitions with three copies each, drawn at random and drawn in three racks, for 3, 6, 9, 12 brokers.
+#[test]
+fn with_many_partitions_the_layout_and_not_the_number_of_brokers_bounds_the_sleepers() {
+    for (brokers, lean, watch) in [(3, 1, 2), (6, 1, 2), (9, 1, 3), (12, 1, 4)] {
+        let mut seed: u64 = 88_172_645_463_325_252;
+        let mut draw = |below: u16| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            u16::try_from(seed % u64::from(below)).unwrap()
+        };
+        let mut strewn: Vec<Vec<u16>> = Vec::new();
+        while strewn.len() < 200 {
+            let replicas = BTreeSet::from([1 + draw(brokers), 1 + draw(brokers), 1 + draw(brokers)]);
+            if replicas.len() == 3 {
+                strewn.push(replicas.into_iter().collect());
+            }
+        }
+        let strewn: Vec<&[u16]> = strewn.iter().map(Vec::as_slice).collect();
+        for (topology, lean, watch) in [
+            (cluster(brokers, &strewn, 2), lean, watch),
+            (in_racks(brokers, 2), u32::from(brokers) / 3, 2 * u32::from(brokers) / 3),
+        ] {
+            for (rules, expected) in [(Rules::LEAN, lean), (Rules::WATCH, watch)] {
+                let most = assess(&topology, &rules).now;
+                assert_eq!(
+                    (most.count(), most.is_proven()),
+                    (expected, true),
+                    "{brokers} brokers, {rules:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn copies_strewn_over_all_brokers_let_one_sleep_and_racks_would_let_more() {
     // Every pair of the six brokers shares a partition.

@@ -130,7 +130,7 @@ impl Rules {
         gear: Gear::Lean,
         lean_spare: 0,
         controller_spare: 1,
-        effort: 20_000,
+        effort: 10_000_000,
     };
 
     /// Watch gear with the usual spares.
