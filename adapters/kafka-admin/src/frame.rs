@@ -105,8 +105,12 @@ impl ByteBuf for Guarded {
 #[cfg(test)]
 mod tests {
     use bytes::{BufMut, BytesMut};
-    use kafka_protocol::messages::DescribeClusterResponse;
     use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+    use kafka_protocol::messages::{
+        AlterPartitionReassignmentsResponse, ApiVersionsResponse, DescribeClusterResponse, DescribeConfigsResponse,
+        DescribeQuorumResponse, DescribeTopicPartitionsResponse, ElectLeadersResponse, ListOffsetsResponse,
+        ListPartitionReassignmentsResponse,
+    };
     use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
     use super::*;
@@ -163,6 +167,40 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn noise_is_read_to_an_error_or_to_something_small_and_never_panics() {
+        let mut seed: u64 = 88_172_645_463_325_252;
+        let mut draw = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let mut read_at_all = 0;
+        for _ in 0..30_000 {
+            let length = draw() % 200;
+            // Mostly small numbers, so that some of it makes sense.
+            let bytes = (0..length).map(|_| {
+                let wide = draw() % 8 == 0;
+                u8::try_from(if wide { draw() % 256 } else { draw() % 4 }).expect("a byte")
+            });
+            let noise: Bytes = bytes.collect();
+            let read = [
+                ApiVersionsResponse::decode(&mut Guarded::new(noise.clone()), 3).is_ok(),
+                DescribeClusterResponse::decode(&mut Guarded::new(noise.clone()), 2).is_ok(),
+                DescribeTopicPartitionsResponse::decode(&mut Guarded::new(noise.clone()), 0).is_ok(),
+                DescribeConfigsResponse::decode(&mut Guarded::new(noise.clone()), 4).is_ok(),
+                DescribeQuorumResponse::decode(&mut Guarded::new(noise.clone()), 2).is_ok(),
+                ListOffsetsResponse::decode(&mut Guarded::new(noise.clone()), 10).is_ok(),
+                ElectLeadersResponse::decode(&mut Guarded::new(noise.clone()), 2).is_ok(),
+                AlterPartitionReassignmentsResponse::decode(&mut Guarded::new(noise.clone()), 1).is_ok(),
+                ListPartitionReassignmentsResponse::decode(&mut Guarded::new(noise), 0).is_ok(),
+            ];
+            read_at_all += read.iter().filter(|ok| **ok).count();
+        }
+        assert!(read_at_all > 1000, "too little was read to say anything: {read_at_all}");
     }
 
     #[tokio::test]

@@ -240,7 +240,8 @@ impl Admin {
         Ok(topics)
     }
 
-    /// Fills in the settings.
+    /// Fills in the settings, as the asked broker has them: where a topic leaves one to the brokers' own files, these have to
+    /// agree (with eligible leaders kept, Kafka sees to that itself).
     async fn settings(&mut self, topics: &mut Vec<TopicView>) -> Result<(), AdminError> {
         let doing = "reading topics' settings";
         let mut gone = BTreeSet::new();
