@@ -46,11 +46,22 @@ fn make(cluster: &KafkaCluster, topic: &str, copies: &str) {
     let bootstrap = cluster.bootstrap();
     let arguments = ["--create", "--bootstrap-server", &bootstrap, "--topic", topic];
     let shape = ["--partitions", "3", "--replication-factor", copies];
-    let output = cluster.tool(
+    run(
+        cluster,
         "org.apache.kafka.tools.TopicCommand",
         &[&arguments[..], &shape[..]].concat(),
     );
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs one of Kafka's tools, which has to succeed. What it said.
+fn run(cluster: &KafkaCluster, class: &str, arguments: &[&str]) -> String {
+    let output = cluster.tool(class, arguments);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{class} {arguments:?}:\n{out}{err}");
+    out.into_owned()
 }
 
 /// Writes so many records with `acks=all`.
@@ -70,11 +81,11 @@ fn write(cluster: &KafkaCluster, topic: &str, records: u32) {
         "-1",
     ];
     let to = ["--producer-props", &bootstrap, "acks=all"];
-    let output = cluster.tool(
+    run(
+        cluster,
         "org.apache.kafka.tools.ProducerPerformance",
         &[&arguments[..], &to[..]].concat(),
     );
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn topic<'a>(view: &'a View, name: &str) -> &'a TopicView {
@@ -121,7 +132,8 @@ async fn it_says_what_kafkas_own_tools_say(cluster: &KafkaCluster, admin: &mut A
     assert!(topic(&view, "readings").in_sync_min == 2 && !topic(&view, "readings").unclean_election);
 
     let bootstrap = cluster.bootstrap();
-    let told = cluster.tool(
+    let told = run(
+        cluster,
         "org.apache.kafka.tools.TopicCommand",
         &[
             "--describe",
@@ -131,7 +143,6 @@ async fn it_says_what_kafkas_own_tools_say(cluster: &KafkaCluster, admin: &mut A
             "readings|pairs",
         ],
     );
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
     for name in ["readings", "pairs"] {
         for it in &topic(&view, name).partitions {
             let (leader, ids) = (it.leader.expect("it has one"), |ids: &[i32]| {

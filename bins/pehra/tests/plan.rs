@@ -103,7 +103,7 @@ fn a_real_cluster_is_planned_whole_and_broken_and_plain_kafka_would_lose_its_las
     let bootstrap = cluster.bootstrap();
     let create = ["--create", "--bootstrap-server", &bootstrap, "--topic", "readings"];
     let made = cluster.tool("org.apache.kafka.tools.TopicCommand", &create);
-    assert!(made.status.success(), "{}", said(&made.stderr));
+    assert!(made.status.success(), "{}{}", said(&made.stdout), said(&made.stderr));
 
     a_whole_cluster_lets_any_one_sleep(&cluster);
     a_killed_broker_keeps_the_others_awake(&mut cluster);
