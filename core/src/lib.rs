@@ -15,6 +15,7 @@
 //! | [`delivery`] | rows from an edge to the cloud, each applied exactly once |
 //! | [`window`] | readings to tumbling windows, by event time |
 //! | [`pipeline`] | the edge: hosts `window` and the sender of `delivery` |
+//! | [`sleep`] | idle brokers sleep, and are woken before anyone is hurt |
 //! | [`identity`] | who may talk: the greeting between members, and the rules by which it is refused |
 //! | [`wire`] | messages and durable records as bytes |
 #![no_std]
@@ -30,6 +31,7 @@ pub mod node;
 pub mod pipeline;
 pub mod protocol;
 pub mod replication;
+pub mod sleep;
 pub mod types;
 pub mod window;
 pub mod wire;

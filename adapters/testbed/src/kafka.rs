@@ -1,4 +1,5 @@
-//! Real Apache Kafka: one node in KRaft mode, broker and controller in one, from Maven's artefacts.
+//! Real Apache Kafka from Maven's artefacts: one node in KRaft mode, broker and controller in one; whole clusters are in
+//! [`cluster`].
 //!
 //! The jars (54 MB) are fetched once and kept outside the clone, in `$XDG_CACHE_HOME/pehra/kafka-<version>`
 //! (`~/.cache` if unset). A node has a small heap and is up in two to three seconds.
@@ -9,6 +10,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+
+pub mod cluster;
 
 use crate::process::{Process, free_port, wait_until};
 
@@ -57,7 +60,7 @@ impl Kafka {
                 "format",
                 "--standalone",
                 "-t",
-                &cluster_id(),
+                &random_id(),
                 "-c",
             ])
             .arg(folder.path().join("node.properties"))
@@ -148,7 +151,7 @@ impl Kafka {
         self.stop();
         let path = self.folder.path().join("node.log");
         let log = File::create(&path).expect("making node.log");
-        let mut command = java(&self.jars);
+        let mut command = node(&self.jars);
         command
             .arg("kafka.Kafka")
             .arg(self.folder.path().join("node.properties"))
@@ -171,13 +174,22 @@ impl Kafka {
     }
 }
 
+/// Java that logs for a node.
+fn node(jars: &Path) -> Command {
+    let mut command = java(jars);
+    command.arg(format!("-Dlog4j2.configurationFile=file:{LOG4J}"));
+    command
+}
+
 /// Java with a small heap and these jars. The class path holds a star, which Java itself must see.
 fn java(jars: &Path) -> Command {
     let mut command = Command::new("java");
-    command
-        .env("CLASSPATH", jars.join("*"))
-        .args(["-Xms48m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .arg(format!("-Dlog4j2.configurationFile=file:{LOG4J}"));
+    command.env("CLASSPATH", jars.join("*")).args([
+        "-Xms48m",
+        "-Xmx192m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+    ]);
     command
 }
 
@@ -216,7 +228,7 @@ log.cleaner.dedupe.buffer.size=2097152
 }
 
 /// 16 random bytes as Kafka writes them: base64 for URLs, without padding.
-fn cluster_id() -> String {
+fn random_id() -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let number: u128 = rand::random();
     // 126 bits in 21 letters, the last two bits in one more; the first letter is none that looks like an option.

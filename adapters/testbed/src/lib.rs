@@ -5,7 +5,7 @@
 //!
 //! | module | starts |
 //! | --- | --- |
-//! | [`kafka`] | Apache Kafka, one node in KRaft mode |
+//! | [`kafka`] | Apache Kafka in KRaft mode: one node, or a cluster of controllers and brokers |
 //! | [`redis`] | a `redis-server` |
 //! | [`pynng`] | a Python peer that speaks NNG |
 //! | [`proxy`] | a TCP proxy that cuts, stalls and swallows |

@@ -4,6 +4,7 @@ mod aside;
 mod cluster;
 mod demo;
 mod explore;
+mod plan;
 mod prepare;
 mod replay;
 mod simulate;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 ///   pehra set-aside --database edge.db     what the edge could not count, and why
 ///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore election                 a checked model, step by step in a browser
+///   pehra plan --kafka localhost:9092      which brokers may sleep, and why others may not
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
 #[derive(Debug, Parser)]
@@ -45,6 +47,7 @@ enum Command {
     Replay(replay::Args),
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
+    Plan(plan::Args),
     Boot(cluster::BootArgs),
     Status(cluster::StatusArgs),
     Leader(cluster::LeaderArgs),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::SetAside(args) => aside::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Boot(args) => cluster::boot(&args),
         Command::Status(args) => cluster::status(&args),
         Command::Leader(args) => cluster::leader(&args),

@@ -1,0 +1,182 @@
+//! Asks a cluster, whichever of its brokers can be reached.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_protocol::protocol::Request;
+
+use crate::connection::Connection;
+use crate::error::{AdminError, Problem};
+
+/// How long things may take, and how large they may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection to come about.
+    pub connect: Duration,
+    /// From a request to its whole answer.
+    pub request: Duration,
+    /// The longest answer, in bytes.
+    pub frame_max: usize,
+}
+
+impl Default for Limits {
+    /// 3 s, 10 s, 8 MiB: a cluster's largest answer here has some 100 bytes for each of 2,000 partitions.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            request: Duration::from_secs(10),
+            frame_max: 8 << 20,
+        }
+    }
+}
+
+/// A client that asks a cluster about itself.
+///
+/// A call that is given up before it ends costs its connection, nothing else.
+#[derive(Debug)]
+pub struct Admin {
+    bootstrap: Vec<String>,
+    limits: Limits,
+    /// Connections that nobody uses at the moment, by address.
+    idle: BTreeMap<String, Connection>,
+    /// Where brokers listen, from the last answer that said it.
+    pub(crate) addresses: BTreeMap<i32, String>,
+}
+
+impl Admin {
+    /// Connects to the first of these brokers (`host:port`, several with commas between) that can be reached.
+    ///
+    /// # Errors
+    /// If that is no address, or none can be reached.
+    pub async fn connect(bootstrap: &str, limits: Limits) -> Result<Self, AdminError> {
+        let addresses: Vec<String> = bootstrap.split(',').map(|it| it.trim().to_owned()).collect();
+        if let Some(wrong) = addresses.iter().find(|address| !is_address(address)) {
+            return Err(AdminError::new("connecting", format!("'{wrong}'"), Problem::Address));
+        }
+        let mut admin = Self {
+            bootstrap: addresses,
+            limits,
+            idle: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+        };
+        let connection = admin.any().await?;
+        admin.put_back(connection);
+        Ok(admin)
+    }
+
+    /// The level of one of the cluster's features; 0 if it is off or unknown.
+    pub(crate) async fn feature(&mut self, name: &str) -> Result<i16, AdminError> {
+        // Asked anew, as a connection only knows what held when it came about.
+        self.idle.clear();
+        let connection = self.any().await?;
+        let level = connection.features.get(name).copied().unwrap_or(0);
+        self.put_back(connection);
+        Ok(level)
+    }
+
+    /// Asks any broker something that may be asked twice: if one does not answer, the next is asked.
+    pub(crate) async fn ask<R: Request>(
+        &mut self,
+        doing: &str,
+        request: &R,
+        from: i16,
+    ) -> Result<R::Response, AdminError> {
+        let mut errors = Vec::new();
+        // A connection that was idle for long may have been closed; each address gets a fresh one at most once.
+        for _ in 0..=self.bootstrap.len() {
+            let mut connection = self.any().await?;
+            match connection.ask(doing, request, from).await {
+                Ok(response) => {
+                    self.put_back(connection);
+                    return Ok(response);
+                }
+                Err(error) if error.is_of_the_way() => errors.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(AdminError::new(doing, self.whole(), Problem::Nobody(errors)))
+    }
+
+    /// Asks any broker for a change, once: an answer that got lost leaves open whether it was made.
+    pub(crate) async fn ask_once<R: Request>(
+        &mut self,
+        doing: &str,
+        request: &R,
+        from: i16,
+    ) -> Result<R::Response, AdminError> {
+        // A connection that came about just now: an old one may be closed, and then nobody knows what arrived.
+        self.idle.clear();
+        let mut connection = self.any().await?;
+        let response = connection.ask(doing, request, from).await?;
+        self.put_back(connection);
+        Ok(response)
+    }
+
+    /// Asks this one broker.
+    pub(crate) async fn ask_broker<R: Request>(
+        &mut self,
+        broker: i32,
+        doing: &str,
+        request: &R,
+    ) -> Result<R::Response, AdminError> {
+        let Some(address) = self.addresses.get(&broker).cloned() else {
+            let why = "its address is not known".to_owned();
+            return Err(AdminError::new(
+                doing,
+                format!("broker {broker}"),
+                Problem::Unreachable(why),
+            ));
+        };
+        if let Some(mut idle) = self.idle.remove(&address)
+            && let Ok(response) = idle.ask(doing, request, 0).await
+        {
+            self.put_back(idle);
+            return Ok(response);
+        }
+        let mut connection = Connection::open(&address, self.limits).await?;
+        let response = connection.ask(doing, request, 0).await?;
+        self.put_back(connection);
+        Ok(response)
+    }
+
+    /// A connection to whoever can be reached: an idle one, or a new one to where we were told to go first, then to brokers
+    /// that the cluster named.
+    async fn any(&mut self) -> Result<Connection, AdminError> {
+        if let Some((_, connection)) = self.idle.pop_first() {
+            return Ok(connection);
+        }
+        let mut errors = Vec::new();
+        let named = self
+            .addresses
+            .values()
+            .filter(|address| !self.bootstrap.contains(*address));
+        for address in self.bootstrap.iter().chain(named) {
+            match Connection::open(address, self.limits).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => errors.push(error),
+            }
+        }
+        match errors.pop() {
+            Some(only) if errors.is_empty() => Err(only),
+            last => {
+                errors.extend(last);
+                Err(AdminError::new("connecting", self.whole(), Problem::Nobody(errors)))
+            }
+        }
+    }
+
+    /// How the whole cluster is called in errors.
+    pub(crate) fn whole(&self) -> String {
+        self.bootstrap.join(",")
+    }
+
+    fn put_back(&mut self, connection: Connection) {
+        self.idle.insert(connection.at().to_owned(), connection);
+    }
+}
+
+/// Whether this looks like `host:port`.
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
