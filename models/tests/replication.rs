@@ -161,7 +161,7 @@ fn catching_up_before_standing() {
         sees: &[Sees::Cut],
         ..Bounds::new(3, 3)
     };
-    passes(gate(NAMES[9], bounds).golden(0));
+    passes(gate(NAMES[9], bounds).golden(207_515));
 }
 
 #[test]

@@ -108,6 +108,15 @@ impl<C: Datum> Replication<C> {
 
     /// Both logs are the same up to an entry. Goes on from there, or asks again for votes.
     pub(super) fn caught_up(&mut self, config: &Config, common: LogId, end: bool, parts: &mut Parts, fx: Fx<'_, C>) {
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::CopiesAnyLog) && end {
+            config
+                .election
+                .peers()
+                .iter()
+                .for_each(|voter| self.ask(voter, common, fx));
+            return;
+        }
         let Some(CatchUp { from, upto }) = self.catch_up else {
             return;
         };
