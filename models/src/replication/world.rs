@@ -9,9 +9,10 @@ use pehra_core::replication::{
     Claim, Command, Config, Entry, Event, Index, LogId, LogImage, Message, Notice, Replication, Report,
 };
 use pehra_core::types::{NodeId, RequestId, Term};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use super::bounds::{Bounds, Disk, MEMBERS, PLACES, Shape};
+use super::diagram;
 use super::ghosts::Ghosts;
 use super::messages::{ALL, Letter};
 use super::properties::{self, broken, done};
@@ -639,5 +640,9 @@ impl Model for World {
 
     fn format_action(&self, action: &Action) -> String {
         words::action(action)
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        Some(diagram::svg(self.bounds.members(), &path.into_vec()))
     }
 }
