@@ -446,10 +446,8 @@ impl World {
         for entry in &outcome.applied {
             ghosts.apply(entry);
         }
-        if let Some(at) = outcome.readable {
-            if at.0 < ghosts.floor.into() {
-                ghosts.broken |= broken::STALE_READ;
-            }
+        if outcome.readable.is_some_and(|at| at.0 < ghosts.floor.into()) {
+            ghosts.broken |= broken::STALE_READ;
         }
         if leads && !(led && before.term(member) == state.term(member)) {
             let log = state.members[place].node.state().log();
