@@ -38,6 +38,8 @@ pub struct Bounds {
     pub check_quorum: bool,
     /// An order of successors is drawn, another one in each term.
     pub ranks: bool,
+    /// States that no property can tell apart are one: see `renaming` and `dead`.
+    pub reduced: bool,
     /// Handed over, durable, reported are three steps; otherwise the last two are one.
     pub split: bool,
     /// How the network may calm down, for liveness.
@@ -98,6 +100,7 @@ impl Bounds {
             pre_vote: false,
             check_quorum: false,
             ranks: false,
+            reduced: false,
             split: false,
             calms: Vec::new(),
             #[cfg(seeded_bugs)]
@@ -109,6 +112,13 @@ impl Bounds {
     #[must_use]
     pub fn crashes(mut self, crashes: u8) -> Self {
         self.crashes = crashes;
+        self
+    }
+
+    /// The same, with states that no property can tell apart as one.
+    #[must_use]
+    pub fn reduced(mut self) -> Self {
+        self.reduced = true;
         self
     }
 
@@ -172,6 +182,9 @@ impl Bounds {
             .into(),
         );
         words.push("loss, repetition and reordering unlimited".into());
+        if self.reduced {
+            words.push("states that no property can tell apart are one".into());
+        }
         words.join(", ")
     }
 }

@@ -5,10 +5,12 @@
 //! * [`properties`] - what must hold; [`queries`] - what must happen once things calm down.
 
 mod bounds;
+mod dead;
 mod kinds;
 mod messages;
 pub mod properties;
 pub mod queries;
+mod renaming;
 mod state;
 mod words;
 mod world;

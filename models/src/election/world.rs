@@ -11,8 +11,9 @@ use pehra_core::types::{NodeId, RequestId, Term};
 use stateright::{Model, Property};
 
 use super::bounds::{Bounds, MEMBERS, Shape};
-use super::messages::{ALL, Letter, term_of};
+use super::messages::{ALL, Letter};
 use super::properties::{self, broken};
+use super::renaming::{Renamings, Steps};
 use super::state::{Action, Ghosts, Member, State, TERMS};
 use super::words;
 use crate::net::Net;
@@ -25,6 +26,8 @@ pub struct World {
     bounds: Bounds,
     configs: Vec<Config>,
     parts: Arc<Parts>,
+    /// States that differ only in the names of voters are one.
+    nameless: bool,
 }
 
 #[derive(Default)]
@@ -32,11 +35,14 @@ struct Parts {
     members: Pool<Member>,
     nets: Pool<Net>,
     steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
+    renamings: Renamings,
+    /// Steps that were found to be the same under every renaming.
+    same: Memo<(u8, Shared<Member>, What), ()>,
 }
 
 /// What is done to one member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum What {
+pub(super) enum What {
     Hear(u32),
     Durable,
     Reported,
@@ -48,13 +54,25 @@ enum What {
 }
 
 /// What a step makes of a member.
-struct Outcome {
-    member: Shared<Member>,
-    sent: Vec<Letter>,
+pub(super) struct Outcome {
+    pub(super) member: Shared<Member>,
+    pub(super) sent: Vec<Letter>,
     /// What the step alone shows to be broken.
     broken: u16,
     confirmed: Option<Term>,
     handed_over: bool,
+}
+
+impl Outcome {
+    /// What it shows.
+    pub(super) const fn shows(&self) -> (u16, Option<Term>, bool) {
+        (self.broken, self.confirmed, self.handed_over)
+    }
+
+    /// Whether nobody else learns of it.
+    pub(super) fn is_silent(&self) -> bool {
+        self.sent.is_empty() && self.shows() == (0, None, false)
+    }
 }
 
 /// Orders of successors: every term begins with another one.
@@ -84,10 +102,17 @@ impl World {
     pub fn new(bounds: Bounds) -> Self {
         let members = bounds.members();
         assert!(usize::from(members) <= MEMBERS && usize::from(bounds.terms + bounds.headroom) <= TERMS);
+        let renamings = Renamings::new(u8::try_from(bounds.voters).expect("few voters"));
+        // The drawn orders tell voters apart.
+        let nameless = bounds.reduced && !bounds.ranks && renamings.keep(&bounds.calms);
         Self {
             configs: (0..members).map(|me| bounds.config(me)).collect(),
             bounds,
-            parts: Arc::default(),
+            parts: Arc::new(Parts {
+                renamings,
+                ..Parts::default()
+            }),
+            nameless,
         }
     }
 
@@ -110,7 +135,11 @@ impl World {
         }
     }
 
-    fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
+    pub(super) fn voters(&self) -> u8 {
+        u8::try_from(self.bounds.voters).expect("few voters")
+    }
+
+    pub(super) fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
         let compute = |_: &_| self.compute(index, member, what);
         self.parts.steps.answer((index, member, what), compute).as_ref()
     }
@@ -123,6 +152,7 @@ impl World {
         let taken = match what {
             What::Hear(word) => {
                 let Letter { from, message, .. } = Letter::unpack(word);
+                let from = if from == ALL { u8::from(index == 0) } else { from };
                 let from = NodeId(from.into());
                 site.feed(config, Input::Received { from, message }, orders, &mut said)
             }
@@ -214,8 +244,12 @@ impl World {
         outcome
     }
 
-    /// What is said to everybody alike is one message, where it does not matter how often it arrives.
-    fn address(&self, letter: Letter) -> Letter {
+    /// What is said to everybody alike is one message, where it does not matter how often it arrives. In a reduced world
+    /// a Nack comes from somebody: whoever hears it does not look from whom.
+    fn address(&self, state: &State, letter: Letter) -> Letter {
+        if self.bounds.reduced && state.calm.is_none() && matches!(letter.message, Message::Claim(Claim::Nack { .. })) {
+            return Letter { from: ALL, ..letter };
+        }
         let same_for_all = matches!(
             letter.message,
             Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. } | Notice::Resign { .. })
@@ -228,7 +262,7 @@ impl World {
         }
     }
 
-    fn receivers(&self, letter: &Letter) -> std::ops::Range<u8> {
+    pub(super) fn receivers(&self, letter: &Letter) -> std::ops::Range<u8> {
         if letter.to == ALL {
             0..self.bounds.members()
         } else {
@@ -378,9 +412,18 @@ impl World {
                 // run that calms down later.
                 state.calm = Some(shape);
                 state.net = self.parts.nets.share(Net::default());
-                return Some(state);
+                if self.bounds.reduced {
+                    // Nothing of it can be spent once calm.
+                    state.left = [0; 7];
+                }
+                return Some(self.represent(state));
             }
         };
+        if self.nameless && state.calm.is_none() {
+            let step = (member, before.members[usize::from(member)], what);
+            let same = |_: &_| self.parts.renamings.same(self, step.0, step.1, step.2);
+            self.parts.same.answer(step, same);
+        }
         let outcome = self.step(member, before.members[usize::from(member)], what)?;
         let at_most = self.bounds.terms + if state.calm.is_some() { self.bounds.headroom } else { 0 };
         let entered = outcome.member.node.state();
@@ -394,39 +437,35 @@ impl World {
         for letter in &outcome.sent {
             let reaches = |shape: Shape| shape.carries(letter.from, letter.to);
             if state.calm.is_none_or(reaches) {
-                net.send(self.address(*letter).pack());
+                net.send(self.address(&state, *letter).pack());
             }
         }
         self.drop_dead(&state, &mut net);
         state.net = self.parts.nets.share(net);
         self.remember(before, member, outcome, &mut state);
-        Some(state)
+        if state.calm.is_some() {
+            return Some(state);
+        }
+        // With one crash or hint less and nothing else changed, less can follow than without it.
+        let wasted = self.bounds.reduced && {
+            let Ghosts { broken, .. } = state.ghosts;
+            let spent = state.left;
+            state.left = before.left;
+            let same = state == *before && broken == before.ghosts.broken;
+            state.left = spent;
+            same
+        };
+        (!wasted).then(|| self.represent(state))
     }
 
-    /// Drops what can change nothing any more, whoever hears it, also after a crash: the receivers' disks are past it.
-    fn drop_dead(&self, state: &State, net: &mut Net) {
-        let listens = self.bounds.check_quorum || !self.bounds.calms.is_empty();
-        net.retain(|word| {
-            let letter = Letter::unpack(word);
-            let term = term_of(&letter.message);
-            let durable = |to: u8| {
-                let hard = state.members[usize::from(to)].image.hard;
-                hard.map_or(Term::ZERO, |hard| hard.term)
-            };
-            let mut receivers = self.receivers(&letter).filter(|to| *to != letter.from);
-            receivers.any(|to| match letter.message {
-                // These are answered by a Nack, however old.
-                Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. }) => true,
-                Message::Notice(Notice::PreVoted { .. })
-                | Message::Claim(Claim::Nack { .. } | Claim::Behind { .. }) => durable(to) < term,
-                // Nobody has opened the first round: its answers only show that their sender is there.
-                Message::Claim(Claim::Ack { round, .. }) => (listens || round > 0) && durable(to) <= term,
-                Message::Notice(Notice::Resign { .. })
-                | Message::Claim(Claim::Vote { .. } | Claim::Voted { .. } | Claim::Transfer { .. }) => {
-                    durable(to) <= term
-                }
-            })
-        });
+    /// The state that stands for all that differ from this one only in names.
+    fn represent(&self, mut state: State) -> State {
+        if self.nameless
+            && let Some(net) = self.parts.renamings.represent(self, self.bounds.members(), &mut state)
+        {
+            state.net = self.parts.nets.share(net);
+        }
+        state
     }
 
     /// Writes down what the properties need to know.
@@ -451,8 +490,28 @@ impl World {
             if !backed {
                 ghosts.broken |= broken::UNBACKED;
             }
-            ghosts.late_win |= ghosts.won[place + 1..].iter().any(|winner| *winner != 0);
-            ghosts.won[place] = member + 1;
+            if self.bounds.reduced {
+                // Only whether it was won counts.
+                ghosts.won[place] = 1;
+            } else {
+                ghosts.late_win |= ghosts.won[place + 1..].iter().any(|winner| *winner != 0);
+                ghosts.won[place] = member + 1;
+            }
+        }
+        if self.bounds.reduced && self.bounds.wipes == 0 && self.bounds.questions == 0 {
+            self.forget_wins(state);
+        }
+    }
+
+    /// That a term was won need not be known once nobody can win it again: everybody has it on disk, so whoever stands from
+    /// now on does so in a later one, and nobody stands in it.
+    fn forget_wins(&self, state: &mut State) {
+        for place in 0..TERMS {
+            let term = Term(u64::try_from(place + 1).expect("few terms"));
+            let past = |voter: u8| state.durable(voter).0 >= term && state.stands(voter, term).is_none();
+            if state.ghosts.won[place] != 0 && (0..self.voters()).all(past) {
+                state.ghosts.won[place] = 0;
+            }
         }
     }
 
@@ -472,18 +531,14 @@ impl World {
     }
 
     fn start(&self) -> State {
-        let start = |member: &Config| {
-            let mut said = Vec::new();
-            self.parts
-                .members
-                .share(Site::start(member, HardImage::default(), &mut self.orders(), &mut said))
-        };
-        let mut members = [start(&self.configs[0]); MEMBERS];
-        for (place, config) in members.iter_mut().zip(&self.configs) {
-            *place = start(config);
+        let mut members = [Steps::start(self, 0); MEMBERS];
+        for index in 0..self.bounds.members() {
+            let member = Steps::start(self, index);
+            self.parts.renamings.started(index, member);
+            members[usize::from(index)] = member;
         }
         let bounds = &self.bounds;
-        State {
+        let state = State {
             members,
             net: self.parts.nets.share(Net::default()),
             left: [
@@ -497,7 +552,20 @@ impl World {
             ],
             calm: None,
             ghosts: Ghosts::default(),
-        }
+        };
+        self.represent(state)
+    }
+}
+
+impl Steps for World {
+    fn start(&self, index: u8) -> Shared<Member> {
+        let mut said = Vec::new();
+        let site = Site::start(self.config(index), HardImage::default(), &mut self.orders(), &mut said);
+        self.parts.members.share(site)
+    }
+
+    fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
+        Self::step(self, index, member, what)
     }
 }
 
