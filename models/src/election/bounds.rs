@@ -38,6 +38,9 @@ pub struct Bounds {
     pub check_quorum: bool,
     /// An order of successors is drawn, another one in each term.
     pub ranks: bool,
+    /// Whoever follows does not give its leader up while it has a write open and has not noticed that it is late.
+    /// That is so wherever timers go off in their order: the write's is armed before the leader's, for half as long.
+    pub timely: bool,
     /// States that no property can tell apart are one: see `renaming` and `dead`.
     pub reduced: bool,
     /// Handed over, durable, reported are three steps; otherwise the last two are one.
@@ -100,6 +103,7 @@ impl Bounds {
             pre_vote: false,
             check_quorum: false,
             ranks: false,
+            timely: false,
             reduced: false,
             split: false,
             calms: Vec::new(),
@@ -181,6 +185,9 @@ impl Bounds {
             }
             .into(),
         );
+        if self.timely {
+            words.push("a late write is noticed before a leader is given up".into());
+        }
         words.push("loss, repetition and reordering unlimited".into());
         if self.reduced {
             words.push("states that no property can tell apart are one".into());

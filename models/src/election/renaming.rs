@@ -99,6 +99,10 @@ struct Images {
 pub(super) struct Renamings {
     voters: u8,
     all: Vec<Renaming>,
+    /// Where in `all` the renaming with these names is, three bits for each.
+    by_code: Vec<u8>,
+    /// For each set of places that are like the place before: the renamings of places that keep the order of kinds.
+    within: Vec<Vec<Renaming>>,
     origins: Memo<(u8, Shared<Member>), Origin>,
     images: Memo<(u8, Shared<Member>), Images>,
 }
@@ -129,9 +133,23 @@ impl Renamings {
             names[..order.len()].copy_from_slice(&order);
             Renaming(names)
         };
+        let all: Vec<Renaming> = all.into_iter().map(names).collect();
+        let mut by_code = vec![u8::MAX; 1 << (3 * voters)];
+        for (at, renaming) in (0..).zip(&all) {
+            let code = (0..voters).fold(0, |code, voter| code | usize::from(renaming.name(voter)) << (3 * voter));
+            by_code[code] = at;
+        }
+        let within = |ties: usize| {
+            let group = |place: u8| (1..=place).filter(|at| ties >> at & 1 == 0).count();
+            let keeps = |renaming: &&Renaming| (0..voters).all(|place| group(place) == group(renaming.name(place)));
+            all.iter().filter(keeps).copied().collect()
+        };
+        let within = (0..1 << voters).map(within).collect();
         Self {
             voters,
-            all: all.into_iter().map(names).collect(),
+            by_code,
+            within,
+            all,
             origins: Memo::default(),
             images: Memo::default(),
         }
@@ -148,15 +166,17 @@ impl Renamings {
         self.origins.answer((index, member), |_| Origin::Started);
     }
 
-    /// Takes note of a step that the walk takes, and looks whether it is the same under every renaming.
+    /// Takes note of where a member came from. Any way is as good as another.
+    pub(super) fn came(&self, index: u8, before: Shared<Member>, what: What, after: Shared<Member>) {
+        self.origins.answer((index, after), |_| Origin::Step(before, what));
+    }
+
+    /// Looks whether a step that the walk takes is the same under every renaming.
     ///
     /// # Panics
     /// If it is not: then voters are not interchangeable.
     pub(super) fn same(&self, steps: &impl Steps, index: u8, before: Shared<Member>, what: What) {
         let outcome = steps.step(index, before, what);
-        if let Some(outcome) = outcome {
-            self.came(index, before, what, outcome.member);
-        }
         let before = self.images(steps, index, before);
         let after = outcome.map(|outcome| (outcome, self.images(steps, index, outcome.member)));
         for ((at, renaming), image) in self.all.iter().enumerate().zip(&before.images) {
@@ -172,8 +192,22 @@ impl Renamings {
         }
     }
 
-    fn came(&self, index: u8, before: Shared<Member>, what: What, after: Shared<Member>) {
-        self.origins.answer((index, after), |_| Origin::Step(before, what));
+    /// The least of what all renamings show of these members, each seen as a number.
+    pub(super) fn least(
+        &self,
+        steps: &impl Steps,
+        members: &[Shared<Member>],
+        seen: impl Fn(Shared<Member>) -> u64,
+    ) -> Vec<u64> {
+        let named = |(at, renaming): (usize, &Renaming)| {
+            let mut shown = vec![0; members.len()];
+            for (index, member) in (0..).zip(members) {
+                shown[usize::from(renaming.name(index))] = seen(self.images(steps, index, *member).images[at]);
+            }
+            shown
+        };
+        let shown = self.all.iter().enumerate().map(named);
+        shown.min().expect("to keep the names is one way")
     }
 
     fn images(&self, steps: &impl Steps, index: u8, member: Shared<Member>) -> &'static Images {
@@ -187,9 +221,7 @@ impl Renamings {
                     let step = |(renaming, before): (&Renaming, &Shared<Member>)| {
                         let (index, what) = (renaming.name(index), renaming.what(what));
                         let outcome = steps.step(index, *before, what);
-                        let after = outcome.expect("voters are not interchangeable: a step is not taken").member;
-                        self.came(index, *before, what, after);
-                        after
+                        outcome.expect("voters are not interchangeable: a step is not taken").member
                     };
                     self.all.iter().zip(&before.images).map(step).collect()
                 }
@@ -213,16 +245,20 @@ impl Renamings {
             images[usize::from(index)] = Some(self.images(steps, index, *member));
         }
         let images = |index: u8| images[usize::from(index)].expect("just filled");
+        // Names go by kind; only those of one kind are tried in every order.
+        let mut order = [0, 1, 2, 3, 4];
+        let order = &mut order[..usize::from(self.voters)];
+        order.sort_unstable_by_key(|index| images(*index).kind);
+        let tie = |at: &usize| images(order[*at]).kind == images(order[*at - 1]).kind;
+        let ties = (1..order.len()).filter(tie).fold(0, |ties, at| ties | 1 << at);
         let mut best: Option<Candidate> = None;
-        for (at, renaming) in self.all.iter().enumerate() {
-            // The kinds must come in order: most renamings end here.
-            let mut kinds = [0; MEMBERS];
-            for index in 0..self.voters {
-                kinds[usize::from(renaming.name(index))] = images(index).kind;
+        for places in &self.within[ties] {
+            let mut code = 0;
+            for (place, index) in order.iter().enumerate() {
+                code |= usize::from(places.name(u8::try_from(place).expect("few voters"))) << (3 * index);
             }
-            if !kinds[..usize::from(self.voters)].is_sorted() {
-                continue;
-            }
+            let at = usize::from(self.by_code[code]);
+            let renaming = &self.all[at];
             let mut named = state.members;
             for index in 0..members {
                 named[usize::from(renaming.name(index))] = images(index).images[at];
@@ -238,7 +274,7 @@ impl Renamings {
                 Some(best) => self.lower(state, members, best, candidate),
             });
         }
-        let best = best.expect("one renaming brings the kinds into order");
+        let best = best.expect("to keep the names is one way");
         let renaming = &self.all[best.at];
         state.members = best.named;
         state.members[usize::from(members)..].fill(best.named[0]);

@@ -1,5 +1,6 @@
 //! Voters and network as one Stateright model.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use pehra_core::election::{
@@ -177,7 +178,11 @@ impl World {
             }
         };
         while !self.bounds.split && site.report(config, orders, &mut said) {}
-        taken.then(|| self.outcome(index, &before, what, site, said))
+        taken.then(|| {
+            let outcome = self.outcome(index, &before, what, site, said);
+            self.parts.renamings.came(index, before, what, outcome.member);
+            outcome
+        })
     }
 
     fn outcome(
@@ -242,6 +247,29 @@ impl World {
         outcome.broken |= flags;
         outcome.sent = sent;
         outcome
+    }
+
+    /// What is left of the members of a state without their names and without what waits behind their gates: a reduced world
+    /// must show exactly what the whole one shows.
+    #[must_use]
+    pub fn look(&self, state: &State) -> Vec<u64> {
+        let seen = |member: Shared<Member>| {
+            let Site {
+                node,
+                image,
+                disk,
+                unreported,
+                timers,
+                ..
+            } = &*member;
+            let shown = (node.state(), node.open_commits(), image, disk, unreported, timers);
+            foldhash::fast::FixedState::with_seed(0).hash_one(shown)
+        };
+        let members = &state.members[..usize::from(self.bounds.members())];
+        if self.bounds.ranks {
+            return members.iter().map(|member| seen(*member)).collect();
+        }
+        self.parts.renamings.least(self, members, seen)
     }
 
     /// What is said to everybody alike is one message, where it does not matter how often it arrives. In a reduced world
@@ -335,6 +363,11 @@ impl World {
         match (timer, state.calm) {
             (Timer::Write, _) => state.calm.is_none() && state.left[6] > 0,
             (Timer::Lease(_) | Timer::Tenure, _) => false,
+            (Timer::Election, None) => {
+                let node = &state.members[usize::from(member)].node;
+                let follows = matches!(node.state().loyalty(), Loyalty::To(_));
+                !(bounds.timely && follows && node.open_commits() > 0 && !node.state().health().late)
+            }
             (Timer::Peer(_), None) => bounds.check_quorum,
             (Timer::Peer(NodeId(peer)), Some(shape)) => !shape.links(member, u8::try_from(peer).expect("few members")),
             // Whoever follows a leader that goes on speaking to it hears it in time.
@@ -345,7 +378,7 @@ impl World {
                 }
                 Loyalty::Free | Loyalty::Unknown => true,
             },
-            (Timer::Election | Timer::Heartbeat | Timer::HandOver, _) => true,
+            (Timer::Heartbeat | Timer::HandOver, _) => true,
         }
     }
 
