@@ -18,7 +18,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     "election: two crashes between any two steps of the disk",
     "election: four voters",
     "election: check-quorum",
@@ -33,6 +33,9 @@ const NAMES: [&str; 14] = [
     "election: liveness, one term more",
     "election: liveness without one of them",
     "election: liveness around a hub, and beside a deaf one",
+    "election: three terms, two crashes between any two steps of the disk",
+    "election: four voters, three terms",
+    "election: five voters, two terms",
 ];
 
 #[test]
@@ -156,4 +159,32 @@ fn once_calm_whoever_reaches_a_majority_is_enough() {
     let shapes = vec![Shape::Hub(0), Shape::Hub(1), Shape::Deaf(0), Shape::Deaf(1)];
     let bounds = calm(Bounds::new(3, 1), 2, shapes);
     passes(gate(NAMES[13], bounds).golden(345_542).settles(a_leader_stays()));
+}
+
+/// Of the states that differ only in names, or in what no property can tell, one is walked; and timers go off in their
+/// order. With crashes and mechanisms the larger worlds are in `tests/deep_election.rs`.
+fn larger(voters: u16, terms: u8) -> Bounds {
+    Bounds {
+        timely: true,
+        ..Bounds::new(voters, terms).reduced()
+    }
+}
+
+#[test]
+fn three_terms_and_two_crashes() {
+    let bounds = Bounds {
+        split: true,
+        ..larger(3, 3).crashes(2)
+    };
+    passes(gate(NAMES[14], bounds).golden(854_257));
+}
+
+#[test]
+fn four_voters_and_three_terms() {
+    passes(gate(NAMES[15], larger(4, 3)).golden(552_984));
+}
+
+#[test]
+fn five_voters_and_two_terms() {
+    passes(gate(NAMES[16], larger(5, 2)).golden(199_124));
 }

@@ -264,11 +264,12 @@ const E12: &str = "A leader whose term is over also hears so from the heartbeats
 const E13: &str = "A candidate that is not elected goes back to asking before it could stand again, in the same term, and \
                    whoever asks does hear the leader of its term. So the bug only delays that by one candidacy.";
 
-fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
+fn hunt_in_the_election(bug: election::bugs::Bug, reduced: bool) -> Catch {
     let (stands_for, bounds) = prey_in_the_election(bug);
     let calms = !bounds.calms.is_empty();
     let world = election_model::World::new(election_model::Bounds {
         bug: Some(bug),
+        reduced,
         ..bounds
     });
     let mut hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
@@ -292,7 +293,7 @@ fn every_seeded_bug_is_caught() {
     let mut catches: Vec<Catch> = Bug::ALL.map(hunt).into();
     catches.extend(pipeline::bugs::Bug::ALL.map(hunt_in_the_pipeline));
     catches.extend(window::bugs::Bug::ALL.map(hunt_in_the_windows));
-    catches.extend(election::bugs::Bug::HUNTED.map(hunt_in_the_election));
+    catches.extend(election::bugs::Bug::HUNTED.map(|bug| hunt_in_the_election(bug, false)));
     for catch in &catches {
         println!("{}", catch.to_string().lines().next().unwrap_or_default());
         if catch.by.is_some() == catch.equivalent.is_some() {
@@ -302,5 +303,17 @@ fn every_seeded_bug_is_caught() {
     assert!(survivors.is_empty(), "not as it should be: {survivors:?}");
     for catch in &catches {
         results::compare("seeded", catch);
+    }
+}
+
+/// Larger worlds are walked reduced; what is left out there must not be what shows a bug.
+#[test]
+fn a_reduced_world_catches_the_same_bugs_of_election() {
+    let kept = results::kept::<Catch>("seeded");
+    for bug in election::bugs::Bug::HUNTED {
+        let found = hunt_in_the_election(bug, true);
+        let whole = kept.iter().find(|catch| catch.bug == found.bug).expect("each bug is kept");
+        println!("{}: {:?} after {} states, whole {}", found.bug, found.by, found.states, whole.states);
+        assert_eq!(found.by.is_some(), whole.by.is_some(), "{bug:?}");
     }
 }

@@ -1,10 +1,19 @@
-//! Messages that can change nothing any more are dropped, so that states which differ only in them are one.
+//! Messages that can change nothing any more are dropped, and those that can be had for nothing are sent at once, so that
+//! states which differ only in them are one.
+//!
+//! ## Dropped
 //!
 //! Each rule says why whoever still hears the message is no other than without it, now and later, also after crashes.
 //! The rules for all worlds look at terms on the receivers' disks, which never fall. Those for reduced worlds
 //! ([`super::Bounds::reduced`]) also rest on what the code does; there a message must have been tried as well: it is dropped
 //! only if the deployed code, given it now, makes nothing of it, and neither after a restart. That also keeps a mistake in
 //! the code from being hidden by a rule that trusts it.
+//!
+//! ## Sent at once
+//!
+//! Somebody who hears a message may answer it and stay exactly as it was. In a reduced world it does so at once, and the state
+//! between is skipped. Nothing is lost by that: before the calm a message under way keeps nobody from anything, since it
+//! may come late or never; so whatever can follow without the answer can follow with it, and what it leads to holds for both.
 
 use pehra_core::election::{Claim, Message, Notice, Role};
 use pehra_core::members::NodeSet;
@@ -32,8 +41,41 @@ impl State {
 }
 
 impl World {
+    /// Sends what costs nobody anything, and drops what can change nothing any more.
+    pub(super) fn settle(&self, state: &State, net: &mut Net) {
+        self.drop_dead(state, net);
+        if !self.bounds().reduced || state.calm.is_some() {
+            return;
+        }
+        loop {
+            let mut more = net.clone();
+            for word in net.iter() {
+                self.answer(state, word, &mut more);
+            }
+            self.drop_dead(state, &mut more);
+            if more == *net {
+                return;
+            }
+            *net = more;
+        }
+    }
+
+    /// Adds the answers of those who stay as they are.
+    fn answer(&self, state: &State, word: u32, net: &mut Net) {
+        let letter = Letter::unpack(word);
+        for to in self.receivers(&letter).filter(|to| *to != letter.from) {
+            let member = state.members[usize::from(to)];
+            let heard = self.step(to, member, What::Hear(word));
+            if let Some(heard) = heard.filter(|heard| heard.member == member && heard.shows() == (0, None, false)) {
+                for answer in &heard.sent {
+                    net.send(self.address(state, *answer).pack());
+                }
+            }
+        }
+    }
+
     /// Drops what can change nothing any more.
-    pub(super) fn drop_dead(&self, state: &State, net: &mut Net) {
+    fn drop_dead(&self, state: &State, net: &mut Net) {
         let before = self.sharp(state).then(|| net.clone());
         net.retain(|word| {
             let letter = Letter::unpack(word);
