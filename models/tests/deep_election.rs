@@ -10,15 +10,16 @@ use pehra_models::election::queries::a_leader_stays;
 use pehra_models::election::{Bounds, Shape, World};
 use pehra_models::{Gate, Report, results};
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "deep: election, four voters, three terms",
     "deep: election, five voters, two terms",
     "deep: election, five voters, two terms, whatever timers do",
     "deep: election, three terms, two crashes, check-quorum",
-    "deep: election, three terms, two crashes, hand-over, hint and resignation",
-    "deep: election, three terms, two crashes, pre-vote in the first",
-    "deep: election, all but pre-vote and ranks",
-    "deep: election, ranks with five others",
+    "deep: election, three terms, two crashes, hand-over and hint",
+    "deep: election, pre-vote in two terms",
+    "deep: election, pre-vote and hand-over",
+    "deep: election, check-quorum, hand-over, hint and resignation",
+    "deep: election, ranks, hand-over, hint and resignation",
     "deep: election, liveness with two terms before the calm",
 ];
 
@@ -44,4 +45,105 @@ fn world(voters: u16, terms: u8) -> Bounds {
 #[test]
 fn the_results_name_exactly_these_worlds() {
     results::require_names::<Report>("deep", "deep: election", &NAMES);
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn four_voters_and_three_terms() {
+    passes(gate(NAMES[0], world(4, 3).crashes(1)).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn five_voters_and_two_terms() {
+    passes(gate(NAMES[1], world(5, 2).crashes(1)).golden(0));
+}
+
+/// Nothing is assumed of timers here.
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn five_voters_and_two_terms_whatever_timers_do() {
+    passes(gate(NAMES[2], Bounds::new(5, 2).reduced()).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn three_terms_with_check_quorum() {
+    let bounds = Bounds {
+        check_quorum: true,
+        split: true,
+        ..world(3, 3).crashes(2)
+    };
+    passes(gate(NAMES[3], bounds).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn three_terms_with_hand_over_and_hints() {
+    let bounds = Bounds {
+        transfers: 1,
+        hints: 1,
+        split: true,
+        ..world(3, 3).crashes(2)
+    };
+    passes(gate(NAMES[4], bounds).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn pre_vote_in_two_terms() {
+    let bounds = Bounds {
+        pre_vote: true,
+        ..world(3, 2).crashes(1)
+    };
+    passes(gate(NAMES[5], bounds).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn pre_vote_and_hand_over() {
+    let bounds = Bounds {
+        pre_vote: true,
+        transfers: 1,
+        ..world(3, 2)
+    };
+    passes(gate(NAMES[6], bounds).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn four_mechanisms_without_ranks() {
+    let bounds = Bounds {
+        check_quorum: true,
+        transfers: 1,
+        hints: 1,
+        resigns: 1,
+        ..world(3, 2).crashes(1)
+    };
+    passes(gate(NAMES[7], bounds).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn four_mechanisms_with_ranks() {
+    let bounds = Bounds {
+        transfers: 1,
+        ranks: true,
+        hints: 1,
+        resigns: 1,
+        ..world(3, 2).crashes(1)
+    };
+    passes(gate(NAMES[8], bounds).golden(0));
+}
+
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn once_calm_after_two_terms_a_leader_stays() {
+    let bounds = Bounds {
+        pre_vote: true,
+        headroom: 2,
+        calms: vec![Shape::All],
+        ..world(3, 2)
+    };
+    passes(gate(NAMES[9], bounds).golden(0).settles(a_leader_stays()));
 }
