@@ -176,15 +176,15 @@ fn three_terms_and_two_crashes() {
         split: true,
         ..larger(3, 3).crashes(2)
     };
-    passes(gate(NAMES[14], bounds).golden(854_257));
+    passes(gate(NAMES[14], bounds).golden(712_001));
 }
 
 #[test]
 fn four_voters_and_three_terms() {
-    passes(gate(NAMES[15], larger(4, 3)).golden(552_984));
+    passes(gate(NAMES[15], larger(4, 3)).golden(450_592));
 }
 
 #[test]
 fn five_voters_and_two_terms() {
-    passes(gate(NAMES[16], larger(5, 2)).golden(199_124));
+    passes(gate(NAMES[16], larger(5, 2)).golden(184_066));
 }

@@ -2,6 +2,7 @@
 
 use pehra_core::election::{Config, Timing};
 use pehra_core::members::NodeSet;
+use pehra_core::node::GateBound;
 use pehra_core::types::NodeId;
 
 /// The most members of a world.
@@ -41,6 +42,9 @@ pub struct Bounds {
     /// Whoever follows does not give its leader up while it has a write open and has not noticed that it is late.
     /// That is so wherever timers go off in their order: the write's is armed before the leader's, for half as long.
     pub timely: bool,
+    /// How much may wait behind a gate. The smaller one of models is met where members change their minds often while
+    /// one write is open, and then more terms would overfill it, which no deployed gate comes near to.
+    pub gate: GateBound,
     /// States that no property can tell apart are one: see `renaming` and `dead`.
     pub reduced: bool,
     /// Handed over, durable, reported are three steps; otherwise the last two are one.
@@ -104,6 +108,7 @@ impl Bounds {
             check_quorum: false,
             ranks: false,
             timely: false,
+            gate: GateBound::MODEL,
             reduced: false,
             split: false,
             calms: Vec::new(),
@@ -116,6 +121,13 @@ impl Bounds {
     #[must_use]
     pub fn crashes(mut self, crashes: u8) -> Self {
         self.crashes = crashes;
+        self
+    }
+
+    /// The same with a gate that holds so many effects.
+    #[must_use]
+    pub fn held(mut self, held: u16) -> Self {
+        self.gate.held = held;
         self
     }
 
@@ -185,6 +197,9 @@ impl Bounds {
             }
             .into(),
         );
+        if self.gate != GateBound::MODEL {
+            words.push(format!("{} effects behind a gate", self.gate.held));
+        }
         if self.timely {
             words.push("a late write is noticed before a leader is given up".into());
         }

@@ -166,7 +166,7 @@ impl World {
             }
             What::Wipe => {
                 let image = HardImage { hard: None, lost: true };
-                site = Site::start(config, image, orders, &mut said);
+                site = Site::start_behind(self.bounds.gate, config, image, orders, &mut said);
                 true
             }
             What::Command(request, command) => site.feed(config, Input::Commanded(request, command), orders, &mut said),
@@ -600,7 +600,8 @@ impl World {
 impl Steps for World {
     fn start(&self, index: u8) -> Shared<Member> {
         let mut said = Vec::new();
-        let site = Site::start(self.config(index), HardImage::default(), &mut self.orders(), &mut said);
+        let (gate, config) = (self.bounds.gate, self.config(index));
+        let site = Site::start_behind(gate, config, HardImage::default(), &mut self.orders(), &mut said);
         self.parts.members.share(site)
     }
 
