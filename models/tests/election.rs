@@ -18,7 +18,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "election: two crashes between any two steps of the disk",
     "election: four voters",
     "election: check-quorum",
@@ -36,6 +36,7 @@ const NAMES: [&str; 17] = [
     "election: three terms, two crashes between any two steps of the disk",
     "election: four voters, three terms",
     "election: five voters, two terms",
+    "election: three terms, whatever timers do",
 ];
 
 #[test]
@@ -187,4 +188,11 @@ fn four_voters_and_three_terms() {
 #[test]
 fn five_voters_and_two_terms() {
     passes(gate(NAMES[16], larger(5, 2)).golden(184_066));
+}
+
+/// A follower that gives its leader up again and again while one write is open fills the gate of models; this one holds more.
+#[test]
+fn three_terms_whatever_timers_do() {
+    let bounds = Bounds::new(3, 3).reduced().held(24);
+    passes(gate(NAMES[17], bounds).golden(117_224));
 }

@@ -8,12 +8,18 @@ use std::collections::BTreeSet;
 use pehra_models::election::{Bounds, World};
 use pehra_models::{Options, explore};
 
-/// All that a walk shows: of the members, and of the properties.
-fn shown(bounds: Bounds) -> (BTreeSet<Vec<u64>>, Vec<(&'static str, bool)>, usize) {
+/// What was found of each property.
+type Judged = Vec<(&'static str, bool)>;
+
+/// All that a walk shows: of the members, and of the properties; and in how many states.
+fn shown(bounds: Bounds) -> (BTreeSet<Vec<u64>>, Judged, usize) {
     let world = World::new(bounds);
     let explored = explore(&world, Options::default()).expect("no limit");
     let looks = explored.states().map(|state| world.look(state)).collect();
-    let judged = explored.judged.iter().map(|judged| (judged.name, judged.found.is_some()));
+    let judged = explored
+        .judged
+        .iter()
+        .map(|judged| (judged.name, judged.found.is_some()));
     (looks, judged.collect(), explored.len())
 }
 
@@ -26,7 +32,11 @@ fn shows_the_same(bounds: Bounds) {
     assert!(fewer < states, "{words}: nothing is reduced");
     let missing = whole.difference(&reduced).count();
     let added = reduced.difference(&whole).count();
-    assert_eq!((missing, added), (0, 0), "{words}: looks that are missing, and that are too many");
+    assert_eq!(
+        (missing, added),
+        (0, 0),
+        "{words}: looks that are missing, and that are too many"
+    );
 }
 
 #[test]

@@ -312,8 +312,14 @@ fn a_reduced_world_catches_the_same_bugs_of_election() {
     let kept = results::kept::<Catch>("seeded");
     for bug in election::bugs::Bug::HUNTED {
         let found = hunt_in_the_election(bug, true);
-        let whole = kept.iter().find(|catch| catch.bug == found.bug).expect("each bug is kept");
-        println!("{}: {:?} after {} states, whole {}", found.bug, found.by, found.states, whole.states);
+        let whole = kept
+            .iter()
+            .find(|catch| catch.bug == found.bug)
+            .expect("each bug is kept");
+        println!(
+            "{}: {:?} after {} states, whole {}",
+            found.bug, found.by, found.states, whole.states
+        );
         assert_eq!(found.by.is_some(), whole.by.is_some(), "{bug:?}");
     }
 }

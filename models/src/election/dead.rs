@@ -21,7 +21,8 @@ use pehra_core::types::{NodeId, Term};
 
 use super::messages::{ALL, Letter, term_of};
 use super::state::State;
-use super::world::{What, World};
+use super::steps::What;
+use super::world::World;
 use crate::net::Net;
 
 impl State {
@@ -81,8 +82,7 @@ impl World {
             let letter = Letter::unpack(word);
             let mut receivers = self.receivers(&letter).filter(|to| *to != letter.from);
             receivers.any(|to| {
-                self.lives(state, &letter, to)
-                    && before.as_ref().is_none_or(|net| !self.is_idle(state, net, word, to))
+                self.lives(state, &letter, to) && before.as_ref().is_none_or(|net| !self.is_idle(state, net, word, to))
             })
         });
     }
@@ -101,8 +101,9 @@ impl World {
         match letter.message {
             // These are answered by a Nack, however old.
             Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. }) => true,
-            Message::Notice(Notice::PreVoted { .. })
-            | Message::Claim(Claim::Nack { .. } | Claim::Behind { .. }) => durable < term,
+            Message::Notice(Notice::PreVoted { .. }) | Message::Claim(Claim::Nack { .. } | Claim::Behind { .. }) => {
+                durable < term
+            }
             // Nobody has opened the first round: its answers only show that their sender is there.
             Message::Claim(Claim::Ack { round, .. }) => (listens || round > 0) && durable <= term,
             Message::Notice(Notice::Resign { .. })

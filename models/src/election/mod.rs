@@ -12,6 +12,7 @@ pub mod properties;
 pub mod queries;
 mod renaming;
 mod state;
+mod steps;
 mod words;
 mod world;
 

@@ -24,7 +24,7 @@ use pehra_core::types::NodeId;
 use super::bounds::{MEMBERS, Shape};
 use super::messages::ALL;
 use super::state::{Member, State};
-use super::world::{Outcome, What};
+use super::steps::{Outcome, What};
 use crate::net::Net;
 use crate::shared::{Memo, Shared};
 
@@ -184,11 +184,16 @@ impl Renamings {
             let same = match (&after, other) {
                 (None, None) => true,
                 (Some((outcome, after)), Some(other)) => {
-                    other.member == after.images[at] && renamed(outcome, renaming).eq(&sent(other)) && outcome.shows() == other.shows()
+                    other.member == after.images[at]
+                        && renamed(outcome, renaming).eq(&sent(other))
+                        && outcome.shows() == other.shows()
                 }
                 _ => false,
             };
-            assert!(same, "voters are not interchangeable: {renaming:?} changes what {index} makes of a step");
+            assert!(
+                same,
+                "voters are not interchangeable: {renaming:?} changes what {index} makes of a step"
+            );
         }
     }
 
@@ -213,15 +218,23 @@ impl Renamings {
     fn images(&self, steps: &impl Steps, index: u8, member: Shared<Member>) -> &'static Images {
         self.images.answer((index, member), |_| {
             let mut known = None;
-            let origin = *self.origins.answer((index, member), |_| unreachable!("each member has come from somewhere"));
+            let origin = *self
+                .origins
+                .answer((index, member), |_| unreachable!("each member has come from somewhere"));
             let images: Vec<_> = match origin {
-                Origin::Started => self.all.iter().map(|renaming| steps.start(renaming.name(index))).collect(),
+                Origin::Started => self
+                    .all
+                    .iter()
+                    .map(|renaming| steps.start(renaming.name(index)))
+                    .collect(),
                 Origin::Step(before, what) => {
                     let before = self.images(steps, index, before);
                     let step = |(renaming, before): (&Renaming, &Shared<Member>)| {
                         let (index, what) = (renaming.name(index), renaming.what(what));
                         let outcome = steps.step(index, *before, what);
-                        outcome.expect("voters are not interchangeable: a step is not taken").member
+                        outcome
+                            .expect("voters are not interchangeable: a step is not taken")
+                            .member
                     };
                     self.all.iter().zip(&before.images).map(step).collect()
                 }
