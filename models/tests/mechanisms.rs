@@ -35,7 +35,8 @@ leader sends heartbeats; what else is on stands in the column of mechanisms. *Th
 reported one after the other, with crashes between them; elsewhere the last two are one step. *Reduced*: of the states that \
 differ only in the names of voters, or in what no property can tell, one was walked (`models/src/election/renaming.rs`, \
 `models/src/election/dead.rs`, held against whole worlds by `models/tests/election_reduced.rs`). *Timely*: whoever follows \
-does not give its leader up while a write is open that it has not noticed to be late. *Gate of 24*: so many effects may wait for \
+does not give its leader up while a write is open that it has not noticed to be late; with one write open timers see to \
+that, with two it is an assumption. *Gate of 24*: so many effects may wait for \
 the disk, instead of 16. *Quick* runs with every test, *deep* with \
 `./run deep`. Seconds are those of both engines together, in the run that wrote the results.
 

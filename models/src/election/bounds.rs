@@ -40,7 +40,8 @@ pub struct Bounds {
     /// An order of successors is drawn, another one in each term.
     pub ranks: bool,
     /// Whoever follows does not give its leader up while it has a write open and has not noticed that it is late.
-    /// That is so wherever timers go off in their order: the write's is armed before the leader's, for half as long.
+    /// With one write open timers see to that: the write's is armed no later than the leader's, for half as long. When
+    /// the first of two is done the second is watched anew, so there this is an assumption.
     pub timely: bool,
     /// How much may wait behind a gate. The smaller one of models is met where members change their minds often while
     /// one write is open, and then more terms would overfill it, which no deployed gate comes near to.
