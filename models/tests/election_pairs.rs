@@ -97,7 +97,7 @@ const PAIRS: [Row; 36] = [
     (Transfer, Ranks, Size::Two, 117_790),
     (Transfer, Hints, Size::Two, 42_108),
     (Transfer, Resign, Size::Two, 78_033),
-    (Transfer, Questions, Size::Two, 293_608),
+    (Transfer, Questions, Size::Two, 283_995),
     (Transfer, LateWrites, Size::Two, 135_984),
     (Transfer, Crash, Size::Two, 37_935),
     (Ranks, Hints, Size::Two, 68_139),
