@@ -291,6 +291,19 @@ impl<C: Datum> Replication<C> {
         }
     }
 
+    /// A member that comes back may have lost its store: what it held counts no more until it says so again.
+    pub(super) fn on_peer_back(&mut self, peer: NodeId, fx: Fx<'_, C>) {
+        let next = self.log.last().index.next();
+        let Some(progress) = self.lead.as_mut().and_then(|lead| lead.of(peer)) else {
+            return;
+        };
+        progress.matched = Index::ZERO;
+        progress.next = next;
+        progress.decided = Index::ZERO;
+        self.mark_ready(peer);
+        self.probe(fx);
+    }
+
     /// Fetches for this member what it lacks, if nothing is under way to it.
     fn feed(&mut self, config: &Config, node: NodeId, fx: Fx<'_, C>) {
         let (base, last) = (self.log.base(), self.log.last().index);

@@ -24,6 +24,7 @@
 //! | Leader | Appended, own copy durable | a majority holds an entry of this term | decided up to there |
 //! | Leader | Appended | that member lacks some | fetch the next of them, then notice Append |
 //! | Leader | Missing | – | goes back, then as above; notice Piece if only a snapshot has them |
+//! | Leader | a member's link is back | – | forgets what it held; notice Append without an entry |
 //! | Leader | Heartbeat timer | a member lacks some | notice Append without an entry, to be answered |
 //! | Leader | Read | – | asks a majority whether it still leads; then, with an entry of its term decided, Readable |
 //! | follows | Append | holds the entry before it | persist, cutting what differs; claim Appended |

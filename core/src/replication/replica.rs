@@ -105,7 +105,12 @@ impl<C: Datum> Protocol for Replication<C> {
             Input::Fetched { query, rows } => self.on_fetched(config, query, rows, fx),
             Input::Durable(note) => self.on_note(config, note, &mut parts, fx),
             Input::Drawn(drawn) => self.elect(config, Input::Drawn(drawn), &mut parts),
-            Input::Link { peer, up } => self.elect(config, Input::Link { peer, up }, &mut parts),
+            Input::Link { peer, up } => {
+                self.elect(config, Input::Link { peer, up }, &mut parts);
+                if up {
+                    self.on_peer_back(peer, fx);
+                }
+            }
             Input::Stalled(full) => {
                 self.full = full;
                 self.elect(config, Input::Stalled(full), &mut parts);
