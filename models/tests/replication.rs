@@ -24,7 +24,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "replication: one leader, a command and a crash",
     "replication: one leader, a slow disk and a slow store",
     "replication: a crash between any two steps of the disk",
@@ -36,6 +36,7 @@ const NAMES: [&str; 11] = [
     "replication: a snapshot in two pieces",
     "replication: catching up before standing",
     "replication: liveness around a hub that lacks entries",
+    "replication: two leaders that ask first, and a crash",
 ];
 
 #[test]
@@ -85,6 +86,19 @@ fn two_leaders() {
         ..Bounds::new(3, 2).crashes(1)
     };
     passes(gate(NAMES[3], bounds).golden(191_442));
+}
+
+/// Two terms, two entries, a crash, with catching up on.
+#[test]
+fn two_leaders_that_ask_first() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        pre_vote: true,
+        stands: &[&[0], &[1]],
+        sees: &[Sees::AllApply, Sees::Cut],
+        ..Bounds::new(3, 2).crashes(1)
+    };
+    passes(gate(NAMES[11], bounds).golden(606_295));
 }
 
 /// Raft's figure 8: an entry of term 2 reaches a majority in term 4, and is still not decided.
