@@ -22,6 +22,14 @@ struct Entry<T> {
     value: T,
 }
 
+impl<T> Shared<T> {
+    /// A number by which parts can be put in an order that is the same in every run.
+    #[must_use]
+    pub fn rank(self) -> u64 {
+        self.0.hash
+    }
+}
+
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         *self

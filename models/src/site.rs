@@ -15,6 +15,8 @@ use pehra_core::types::{Delay, NodeId, Term};
 pub struct Site<P: Protocol, I> {
     /// The deployed node.
     pub node: Node<P>,
+    /// The bound of its gate.
+    pub gate: GateBound,
     /// What is durable.
     pub image: I,
     /// Commits handed over and not yet durable, oldest first.
@@ -78,12 +80,24 @@ impl Nonces for Counter {
 }
 
 impl<P: Protocol, I: Image<P>> Site<P, I> {
-    /// A site that starts from `image`.
+    /// A site that starts from `image`, with the gate of models.
     pub fn start(config: &P::Config, image: I, nonces: &mut impl Nonces, said: &mut Vec<Said<P>>) -> Self {
+        Self::start_behind(GateBound::MODEL, config, image, nonces, said)
+    }
+
+    /// A site that starts from `image`, with this gate, also after crashes.
+    pub fn start_behind(
+        gate: GateBound,
+        config: &P::Config,
+        image: I,
+        nonces: &mut impl Nonces,
+        said: &mut Vec<Said<P>>,
+    ) -> Self {
         let mut desk = Desk::default();
-        let node = Node::recover(config, GateBound::MODEL, image.summary(), &mut desk);
+        let node = Node::recover(config, gate, image.summary(), &mut desk);
         let mut site = Self {
             node,
+            gate,
             image,
             disk: VecDeque::new(),
             unreported: 0,
@@ -149,7 +163,7 @@ impl<P: Protocol, I: Image<P>> Site<P, I> {
 
     /// The process dies and starts again: only what is durable is left.
     pub fn crash(&mut self, config: &P::Config, nonces: &mut impl Nonces, said: &mut Vec<Said<P>>) {
-        *self = Self::start(config, self.image.clone(), nonces, said);
+        *self = Self::start_behind(self.gate, config, self.image.clone(), nonces, said);
     }
 
     /// Whether a timer is armed.

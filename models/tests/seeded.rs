@@ -319,7 +319,7 @@ const NOBODY: &str = "Two that ask at once may then both stand, and split the vo
                       model goes off while an answer is under way, so nobody asks at the same time as another there. What \
                       it saves is a matter of time, and so of the simulator.";
 
-fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
+fn hunt_in_the_election(bug: election::bugs::Bug, reduced: bool) -> Catch {
     if let Some((stands_for, bounds)) = prey_among_leases(bug) {
         let world = lease::World::new(lease::Bounds {
             bug: Some(bug),
@@ -334,6 +334,7 @@ fn hunt_in_the_election(bug: election::bugs::Bug) -> Catch {
     let calms = !bounds.calms.is_empty();
     let world = election_model::World::new(election_model::Bounds {
         bug: Some(bug),
+        reduced,
         ..bounds
     });
     let mut hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
@@ -492,11 +493,29 @@ fn every_bug_of_delivery_is_caught() {
 
 #[test]
 fn every_bug_of_election_is_caught() {
-    judge(election::bugs::Bug::HUNTED.map(hunt_in_the_election));
+    judge(election::bugs::Bug::HUNTED.map(|bug| hunt_in_the_election(bug, false)));
     judge(election::bugs::Bug::WITH_A_LOG.map(hunt_votes_for_short_logs));
 }
 
 #[test]
 fn every_bug_of_replication_is_caught() {
     judge(replication::bugs::Bug::HUNTED.map(hunt_in_the_log));
+}
+
+/// Larger worlds are walked reduced; what is left out there must not be what shows a bug.
+#[test]
+fn a_reduced_world_catches_the_same_bugs_of_election() {
+    let kept = results::kept::<Catch>("seeded");
+    for bug in election::bugs::Bug::HUNTED {
+        let found = hunt_in_the_election(bug, true);
+        let whole = kept
+            .iter()
+            .find(|catch| catch.bug == found.bug)
+            .expect("each bug is kept");
+        println!(
+            "{}: {:?} after {} states, whole {}",
+            found.bug, found.by, found.states, whole.states
+        );
+        assert_eq!(found.by.is_some(), whole.by.is_some(), "{bug:?}");
+    }
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 /// Examples:
 ///   pehra explore delivery
 ///   pehra explore election
+///   pehra explore replication
 ///   pehra explore delivery --address 127.0.0.1:3001
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -29,6 +30,8 @@ enum Model {
     Delivery,
     /// Voters that elect a leader
     Election,
+    /// A log over that election
+    Replication,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
@@ -43,6 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     match args.model {
         Model::Delivery => pehra_models::delivery::explorer(args.address),
         Model::Election => pehra_models::election::explorer(args.address),
+        Model::Replication => pehra_models::replication::explorer(args.address),
     }
     Ok(ExitCode::SUCCESS)
 }

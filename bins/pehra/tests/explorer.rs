@@ -118,3 +118,22 @@ fn a_delivery_can_be_clicked_through_in_a_browser() {
         );
     }
 }
+
+#[test]
+fn a_log_can_be_clicked_through_in_a_browser() {
+    let mut explorer = Explorer::open("replication");
+    for action in [
+        "n0: the election timer goes off",
+        "n1 hears: n0 to all: would you vote for me in t1? my log ends with 0/t0",
+        "n0 hears: n1 to n0: I would in t1",
+    ] {
+        explorer.step(action);
+    }
+    let words = explorer.words();
+    for expected in ["n2", "I would in t1", "term 1: stands; log to 0/t0, decided 0"] {
+        assert!(
+            words.lines().any(|line| line == expected),
+            "{expected:?} is not in {words}"
+        );
+    }
+}

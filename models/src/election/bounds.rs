@@ -2,6 +2,7 @@
 
 use pehra_core::election::{Config, Timing};
 use pehra_core::members::NodeSet;
+use pehra_core::node::GateBound;
 use pehra_core::types::NodeId;
 
 /// The most members of a world.
@@ -38,6 +39,15 @@ pub struct Bounds {
     pub check_quorum: bool,
     /// An order of successors is drawn, another one in each term.
     pub ranks: bool,
+    /// Whoever follows does not give its leader up while it has a write open and has not noticed that it is late.
+    /// With one write open timers see to that: the write's is armed no later than the leader's, for half as long. When
+    /// the first of two is done the second is watched anew, so there this is an assumption.
+    pub timely: bool,
+    /// How much may wait behind a gate. The smaller one of models is met where members change their minds often while
+    /// one write is open, and then more terms would overfill it, which no deployed gate comes near to.
+    pub gate: GateBound,
+    /// States that no property can tell apart are one: see `renaming` and `dead`.
+    pub reduced: bool,
     /// Handed over, durable, reported are three steps; otherwise the last two are one.
     pub split: bool,
     /// How the network may calm down, for liveness.
@@ -98,6 +108,9 @@ impl Bounds {
             pre_vote: false,
             check_quorum: false,
             ranks: false,
+            timely: false,
+            gate: GateBound::MODEL,
+            reduced: false,
             split: false,
             calms: Vec::new(),
             #[cfg(seeded_bugs)]
@@ -109,6 +122,20 @@ impl Bounds {
     #[must_use]
     pub fn crashes(mut self, crashes: u8) -> Self {
         self.crashes = crashes;
+        self
+    }
+
+    /// The same with a gate that holds so many effects.
+    #[must_use]
+    pub fn held(mut self, held: u16) -> Self {
+        self.gate.held = held;
+        self
+    }
+
+    /// The same, with states that no property can tell apart as one.
+    #[must_use]
+    pub fn reduced(mut self) -> Self {
+        self.reduced = true;
         self
     }
 
@@ -171,7 +198,16 @@ impl Bounds {
             }
             .into(),
         );
+        if self.gate != GateBound::MODEL {
+            words.push(format!("{} effects behind a gate", self.gate.held));
+        }
+        if self.timely {
+            words.push("a late write is noticed before a leader is given up".into());
+        }
         words.push("loss, repetition and reordering unlimited".into());
+        if self.reduced {
+            words.push("states that no property can tell apart are one".into());
+        }
         words.join(", ")
     }
 }

@@ -6,12 +6,15 @@
 
 mod bounds;
 mod browser;
+mod dead;
 mod diagram;
 mod kinds;
 pub(crate) mod messages;
 pub mod properties;
 pub mod queries;
+mod renaming;
 mod state;
+mod steps;
 pub(crate) mod words;
 mod world;
 

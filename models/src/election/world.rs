@@ -2,78 +2,40 @@
 
 use std::sync::Arc;
 
-use pehra_core::election::{
-    Claim, Command, Config, Event, HardImage, Loyalty, Message, Notice, Report, Role, Timer, Why,
-};
-use pehra_core::members::{NodeSet, Order};
-use pehra_core::protocol::Input;
+use pehra_core::election::{Claim, Command, Config, Loyalty, Message, Notice, Role, Timer};
+use pehra_core::members::NodeSet;
 use pehra_core::types::{NodeId, RequestId, Term};
 use stateright::{Model, Path, Property};
 
 use super::bounds::{Bounds, MEMBERS, Shape};
 use super::diagram;
-use super::messages::{ALL, Letter, term_of};
+use super::messages::{ALL, Letter};
 use super::properties::{self, broken};
+use super::renaming::{Renamings, Steps};
 use super::state::{Action, Ghosts, Member, State, TERMS};
+use super::steps::{Outcome, What};
 use super::words;
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
-use crate::site::{Nonces, Said, Site};
 
 /// A cluster.
 #[derive(Clone)]
 pub struct World {
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
     configs: Vec<Config>,
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
+    /// States that differ only in the names of voters are one.
+    nameless: bool,
 }
 
 #[derive(Default)]
-struct Parts {
-    members: Pool<Member>,
+pub(super) struct Parts {
+    pub(super) members: Pool<Member>,
     nets: Pool<Net>,
-    steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
-}
-
-/// What is done to one member.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum What {
-    Hear(u32),
-    Durable,
-    Reported,
-    Fire(Timer),
-    Crash,
-    Wipe,
-    Command(RequestId, Command),
-    Hint,
-}
-
-/// What a step makes of a member.
-struct Outcome {
-    member: Shared<Member>,
-    sent: Vec<Letter>,
-    /// What the step alone shows to be broken.
-    broken: u16,
-    confirmed: Option<Term>,
-    handed_over: bool,
-}
-
-/// Orders of successors: every term begins with another one.
-struct Orders {
-    voters: u16,
-    drawn: bool,
-}
-
-impl Nonces for Orders {
-    fn draw(&mut self) -> Option<u64> {
-        None
-    }
-
-    fn order(&mut self, term: Term) -> Option<Order> {
-        let first = u16::try_from(term.0).expect("few terms");
-        let place = |step| NodeId((first + step) % self.voters);
-        self.drawn.then(|| Order::new((0..self.voters).map(place)))
-    }
+    pub(super) steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
+    pub(super) renamings: Renamings,
+    /// Steps that were found to be the same under every renaming.
+    same: Memo<(u8, Shared<Member>, What), ()>,
 }
 
 impl World {
@@ -85,10 +47,17 @@ impl World {
     pub fn new(bounds: Bounds) -> Self {
         let members = bounds.members();
         assert!(usize::from(members) <= MEMBERS && usize::from(bounds.terms + bounds.headroom) <= TERMS);
+        let renamings = Renamings::new(u8::try_from(bounds.voters).expect("few voters"));
+        // The drawn orders tell voters apart.
+        let nameless = bounds.reduced && !bounds.ranks && renamings.keep(&bounds.calms);
         Self {
             configs: (0..members).map(|me| bounds.config(me)).collect(),
             bounds,
-            parts: Arc::default(),
+            parts: Arc::new(Parts {
+                renamings,
+                ..Parts::default()
+            }),
+            nameless,
         }
     }
 
@@ -104,119 +73,23 @@ impl World {
         &self.configs[usize::from(member)]
     }
 
-    const fn orders(&self) -> Orders {
-        Orders {
-            voters: self.bounds.voters,
-            drawn: self.bounds.ranks,
-        }
+    pub(super) fn voters(&self) -> u8 {
+        u8::try_from(self.bounds.voters).expect("few voters")
     }
 
-    fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
-        let compute = |_: &_| self.compute(index, member, what);
-        self.parts.steps.answer((index, member, what), compute).as_ref()
-    }
-
-    fn compute(&self, index: u8, before: Shared<Member>, what: What) -> Option<Outcome> {
-        let config = self.config(index);
-        let orders = &mut self.orders();
-        let mut site = Member::clone(&before);
-        let mut said = Vec::new();
-        let taken = match what {
-            What::Hear(word) => {
-                let Letter { from, message, .. } = Letter::unpack(word);
-                let from = NodeId(from.into());
-                site.feed(config, Input::Received { from, message }, orders, &mut said)
+    /// What is said to everybody alike is one message, where it does not matter how often it arrives. In a reduced world
+    /// some answers come from somebody: a Nack, since whoever hears it does not look from whom, and among three voters what is
+    /// said to somebody who asks first, since one such answer is enough and then forgotten.
+    pub(super) fn address(&self, state: &State, letter: Letter) -> Letter {
+        if self.bounds.reduced && state.calm.is_none() {
+            match letter.message {
+                Message::Claim(Claim::Nack { .. }) => return Letter { from: ALL, ..letter },
+                Message::Notice(Notice::PreVoted { .. }) if self.bounds.voters <= 3 => {
+                    return Letter { from: ALL, ..letter };
+                }
+                _ => {}
             }
-            What::Durable => site.make_durable(),
-            What::Reported => site.report(config, orders, &mut said),
-            What::Fire(timer) => site.feed(config, Input::Fired(timer), orders, &mut said),
-            What::Crash => {
-                site.crash(config, orders, &mut said);
-                true
-            }
-            What::Wipe => {
-                let image = HardImage { hard: None, lost: true };
-                site = Site::start(config, image, orders, &mut said);
-                true
-            }
-            What::Command(request, command) => site.feed(config, Input::Commanded(request, command), orders, &mut said),
-            What::Hint => {
-                let Loyalty::To(peer) = site.node.state().loyalty() else {
-                    return None;
-                };
-                site.feed(config, Input::Link { peer, up: false }, orders, &mut said)
-            }
-        };
-        while !self.bounds.split && site.report(config, orders, &mut said) {}
-        taken.then(|| self.outcome(index, &before, what, site, said))
-    }
-
-    fn outcome(
-        &self,
-        index: u8,
-        before: &Member,
-        what: What,
-        site: Member,
-        said: Vec<Said<pehra_core::election::Election<()>>>,
-    ) -> Outcome {
-        let mut outcome = Outcome {
-            broken: broken::of_step(before, &site, matches!(what, What::Wipe)),
-            member: self.parts.members.share(site),
-            sent: Vec::new(),
-            confirmed: None,
-            handed_over: false,
-        };
-        let site = &outcome.member;
-        let mut flags = 0;
-        if let What::Hear(word) = what {
-            flags |= broken::of_hearing(before, site, &Letter::unpack(word));
         }
-        if let What::Fire(Timer::Election) = what
-            && self.bounds.pre_vote
-            && site.node.state().term() > before.node.state().term()
-        {
-            flags |= broken::STOOD_UNASKED;
-        }
-        let mut sent = Vec::new();
-        for one in said {
-            let (to, message): (NodeId, Message<()>) = match one {
-                Said::Notice(to, notice) => {
-                    let would = matches!(notice, Notice::PreVoted { .. });
-                    if would && matches!(before.node.state().loyalty(), Loyalty::To(_)) {
-                        flags |= broken::PRE_VOTED_AGAINST_LEADER;
-                    }
-                    (to, notice.into())
-                }
-                Said::Claim(to, claim) => {
-                    flags |= broken::of_claim(site, to, &claim);
-                    (to, claim.into())
-                }
-                Said::Event(Event::Confirmed { term, .. }) => {
-                    outcome.confirmed = Some(term);
-                    continue;
-                }
-                Said::Report(Report::StoppedLeading {
-                    why: Why::HandedOver, ..
-                }) => {
-                    outcome.handed_over = true;
-                    continue;
-                }
-                Said::Event(_) | Said::Report(_) | Said::Armed(..) => continue,
-            };
-            let to = u8::try_from(to.0).expect("few members");
-            sent.push(Letter {
-                from: index,
-                to,
-                message,
-            });
-        }
-        outcome.broken |= flags;
-        outcome.sent = sent;
-        outcome
-    }
-
-    /// What is said to everybody alike is one message, where it does not matter how often it arrives.
-    fn address(&self, letter: Letter) -> Letter {
         let same_for_all = matches!(
             letter.message,
             Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. } | Notice::Resign { .. })
@@ -229,7 +102,7 @@ impl World {
         }
     }
 
-    fn receivers(&self, letter: &Letter) -> std::ops::Range<u8> {
+    pub(super) fn receivers(&self, letter: &Letter) -> std::ops::Range<u8> {
         if letter.to == ALL {
             0..self.bounds.members()
         } else {
@@ -302,6 +175,11 @@ impl World {
         match (timer, state.calm) {
             (Timer::Write, _) => state.calm.is_none() && state.left[6] > 0,
             (Timer::Lease(_) | Timer::Tenure | Timer::Quarantine, _) => false,
+            (Timer::Election, None) => {
+                let node = &state.members[usize::from(member)].node;
+                let follows = matches!(node.state().loyalty(), Loyalty::To(_));
+                !(bounds.timely && follows && node.open_commits() > 0 && !node.state().health().late)
+            }
             (Timer::Peer(_), None) => bounds.check_quorum,
             (Timer::Peer(NodeId(peer)), Some(shape)) => !shape.links(member, u8::try_from(peer).expect("few members")),
             // Whoever follows a leader that goes on speaking to it hears it in time.
@@ -312,7 +190,7 @@ impl World {
                 }
                 Loyalty::Free | Loyalty::Unknown => true,
             },
-            (Timer::Election | Timer::Heartbeat | Timer::HandOver, _) => true,
+            (Timer::Heartbeat | Timer::HandOver, _) => true,
         }
     }
 
@@ -379,9 +257,18 @@ impl World {
                 // run that calms down later.
                 state.calm = Some(shape);
                 state.net = self.parts.nets.share(Net::default());
-                return Some(state);
+                if self.bounds.reduced {
+                    // Nothing of it can be spent once calm.
+                    state.left = [0; 7];
+                }
+                return Some(self.represent(state));
             }
         };
+        if self.nameless && state.calm.is_none() {
+            let step = (member, before.members[usize::from(member)], what);
+            let same = |_: &_| self.parts.renamings.same(self, step.0, step.1, step.2);
+            self.parts.same.answer(step, same);
+        }
         let outcome = self.step(member, before.members[usize::from(member)], what)?;
         let at_most = self.bounds.terms + if state.calm.is_some() { self.bounds.headroom } else { 0 };
         let entered = outcome.member.node.state();
@@ -395,39 +282,35 @@ impl World {
         for letter in &outcome.sent {
             let reaches = |shape: Shape| shape.carries(letter.from, letter.to);
             if state.calm.is_none_or(reaches) {
-                net.send(self.address(*letter).pack());
+                net.send(self.address(&state, *letter).pack());
             }
         }
-        self.drop_dead(&state, &mut net);
+        self.settle(&state, &mut net);
         state.net = self.parts.nets.share(net);
         self.remember(before, member, outcome, &mut state);
-        Some(state)
+        if state.calm.is_some() {
+            return Some(state);
+        }
+        // With one crash or hint less and nothing else changed, less can follow than without it.
+        let wasted = self.bounds.reduced && {
+            let Ghosts { broken, .. } = state.ghosts;
+            let spent = state.left;
+            state.left = before.left;
+            let same = state == *before && broken == before.ghosts.broken;
+            state.left = spent;
+            same
+        };
+        (!wasted).then(|| self.represent(state))
     }
 
-    /// Drops what can change nothing any more, whoever hears it, also after a crash: the receivers' disks are past it.
-    fn drop_dead(&self, state: &State, net: &mut Net) {
-        let listens = self.bounds.check_quorum || !self.bounds.calms.is_empty();
-        net.retain(|word| {
-            let letter = Letter::unpack(word);
-            let term = term_of(&letter.message);
-            let durable = |to: u8| {
-                let hard = state.members[usize::from(to)].image.hard;
-                hard.map_or(Term::ZERO, |hard| hard.term)
-            };
-            let mut receivers = self.receivers(&letter).filter(|to| *to != letter.from);
-            receivers.any(|to| match letter.message {
-                // These are answered by a Nack, however old.
-                Message::Notice(Notice::PreVote { .. } | Notice::Heartbeat { .. }) => true,
-                Message::Notice(Notice::PreVoted { .. })
-                | Message::Claim(Claim::Nack { .. } | Claim::Behind { .. }) => durable(to) < term,
-                // Nobody has opened the first round: its answers only show that their sender is there.
-                Message::Claim(Claim::Ack { round, .. }) => (listens || round > 0) && durable(to) <= term,
-                Message::Notice(Notice::Resign { .. })
-                | Message::Claim(Claim::Vote { .. } | Claim::Voted { .. } | Claim::Transfer { .. }) => {
-                    durable(to) <= term
-                }
-            })
-        });
+    /// The state that stands for all that differ from this one only in names.
+    fn represent(&self, mut state: State) -> State {
+        if self.nameless
+            && let Some(net) = self.parts.renamings.represent(self, self.bounds.members(), &mut state)
+        {
+            state.net = self.parts.nets.share(net);
+        }
+        state
     }
 
     /// Writes down what the properties need to know.
@@ -452,8 +335,28 @@ impl World {
             if !backed {
                 ghosts.broken |= broken::UNBACKED;
             }
-            ghosts.late_win |= ghosts.won[place + 1..].iter().any(|winner| *winner != 0);
-            ghosts.won[place] = member + 1;
+            if self.bounds.reduced {
+                // Only whether it was won counts.
+                ghosts.won[place] = 1;
+            } else {
+                ghosts.late_win |= ghosts.won[place + 1..].iter().any(|winner| *winner != 0);
+                ghosts.won[place] = member + 1;
+            }
+        }
+        if self.bounds.reduced && self.bounds.wipes == 0 && self.bounds.questions == 0 {
+            self.forget_wins(state);
+        }
+    }
+
+    /// That a term was won need not be known once nobody can win it again: everybody has it on disk, so whoever stands from
+    /// now on does so in a later one, and nobody stands in it.
+    fn forget_wins(&self, state: &mut State) {
+        for place in 0..TERMS {
+            let term = Term(u64::try_from(place + 1).expect("few terms"));
+            let past = |voter: u8| state.durable(voter).0 >= term && state.stands(voter, term).is_none();
+            if state.ghosts.won[place] != 0 && (0..self.voters()).all(past) {
+                state.ghosts.won[place] = 0;
+            }
         }
     }
 
@@ -473,18 +376,14 @@ impl World {
     }
 
     fn start(&self) -> State {
-        let start = |member: &Config| {
-            let mut said = Vec::new();
-            self.parts
-                .members
-                .share(Site::start(member, HardImage::default(), &mut self.orders(), &mut said))
-        };
-        let mut members = [start(&self.configs[0]); MEMBERS];
-        for (place, config) in members.iter_mut().zip(&self.configs) {
-            *place = start(config);
+        let mut members = [Steps::start(self, 0); MEMBERS];
+        for index in 0..self.bounds.members() {
+            let member = Steps::start(self, index);
+            self.parts.renamings.started(index, member);
+            members[usize::from(index)] = member;
         }
         let bounds = &self.bounds;
-        State {
+        let state = State {
             members,
             net: self.parts.nets.share(Net::default()),
             left: [
@@ -498,7 +397,8 @@ impl World {
             ],
             calm: None,
             ghosts: Ghosts::default(),
-        }
+        };
+        self.represent(state)
     }
 }
 

@@ -5,6 +5,7 @@
 //! * [`properties`] - what must hold; [`queries`] - what must happen once things calm down.
 
 mod bounds;
+mod diagram;
 mod ghosts;
 mod kinds;
 mod messages;
@@ -21,11 +22,15 @@ pub use world::World;
 
 use std::net::ToSocketAddrs;
 
-/// Serves Stateright's explorer over a small world, until the process ends: three members, two terms, one proposal, one
-/// crash.
+/// Serves Stateright's explorer over a small world, until the process ends: three members with pre-vote, two terms, one
+/// proposal, one crash.
 ///
 /// # Panics
 /// If the address cannot be bound.
 pub fn explorer(address: impl ToSocketAddrs) {
-    crate::engines::serve(World::new(Bounds::new(3, 2).proposals(1).crashes(1)), address);
+    let bounds = Bounds {
+        pre_vote: true,
+        ..Bounds::new(3, 2).proposals(1).crashes(1)
+    };
+    crate::engines::serve(World::new(bounds), address);
 }

@@ -70,10 +70,35 @@ impl fmt::Debug for State {
     }
 }
 
-/// A message in words.
+/// What a member is, and how far its log goes.
+pub fn standing(state: &State, member: u8) -> String {
+    let member = state.members[usize::from(member)].node.state();
+    let role = match member.election().role() {
+        Role::Observer => "observes",
+        Role::Follower if matches!(member.election().loyalty(), Loyalty::To(_)) => "follows",
+        Role::Follower => "waits",
+        Role::PreCandidate { .. } => "asks",
+        Role::Candidate { .. } => "stands",
+        Role::Leader(_) => "leads",
+    };
+    let (term, last, decided) = (member.election().term().0, member.log().last(), member.decided().0);
+    format!("term {term}: {role}; log to {last}, decided {decided}")
+}
+
+/// A message under way.
 pub fn letter(word: u32) -> String {
-    let Letter { from, to, message } = Letter::unpack(word);
-    let what = match message {
+    let Letter {
+        from,
+        to,
+        message: what,
+    } = Letter::unpack(word);
+    let to = if to == ALL { "all".into() } else { format!("n{to}") };
+    format!("n{from} to {to}: {}", message(&what))
+}
+
+/// A message in words.
+pub fn message(message: &Message<u8>) -> String {
+    match *message {
         Message::Notice(Notice::Election(notice)) => match notice {
             election::Notice::PreVote { term, last } => {
                 format!("would you vote for me in {term}? my log ends with {last}")
@@ -116,9 +141,7 @@ pub fn letter(word: u32) -> String {
         }
         Message::Claim(Claim::Missing { hint, .. }) => format!("I lack that, try after {}", hint.0),
         Message::Claim(Claim::Pieced { base, next }) => format!("I have the pieces before {next} of the one to {base}"),
-    };
-    let to = if to == ALL { "all".into() } else { format!("n{to}") };
-    format!("n{from} to {to}: {what}")
+    }
 }
 
 /// An action in words.
@@ -128,7 +151,7 @@ pub fn action(action: &Action) -> String {
         Action::Durable(member) => format!("n{member}'s disk has it"),
         Action::Reported(member) => format!("n{member} is told that it is durable"),
         Action::Answer(member) => format!("n{member}'s store answers"),
-        Action::Fire(member, timer) => format!("n{member}: the timer {timer:?} goes off"),
+        Action::Fire(member, timer) => format!("n{member}: the {} goes off", crate::election::words::timer(*timer)),
         Action::Crash(member) => format!("n{member} crashes and restarts"),
         Action::Propose(member) => format!("n{member} is given a command"),
         Action::Read(member) => format!("n{member} is asked for a read"),

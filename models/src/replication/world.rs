@@ -9,9 +9,10 @@ use pehra_core::replication::{
     Claim, Command, Config, Entry, Event, Index, LogId, LogImage, Message, Notice, Replication, Report,
 };
 use pehra_core::types::{NodeId, RequestId, Term};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use super::bounds::{Bounds, Disk, MEMBERS, PLACES, Shape};
+use super::diagram;
 use super::ghosts::Ghosts;
 use super::messages::{ALL, Letter};
 use super::properties::{self, broken, done};
@@ -445,10 +446,8 @@ impl World {
         for entry in &outcome.applied {
             ghosts.apply(entry);
         }
-        if let Some(at) = outcome.readable {
-            if at.0 < ghosts.floor.into() {
-                ghosts.broken |= broken::STALE_READ;
-            }
+        if outcome.readable.is_some_and(|at| at.0 < ghosts.floor.into()) {
+            ghosts.broken |= broken::STALE_READ;
         }
         if leads && !(led && before.term(member) == state.term(member)) {
             let log = state.members[place].node.state().log();
@@ -639,5 +638,9 @@ impl Model for World {
 
     fn format_action(&self, action: &Action) -> String {
         words::action(action)
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        Some(diagram::svg(self.bounds.members(), &path.into_vec()))
     }
 }
