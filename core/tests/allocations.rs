@@ -16,115 +16,17 @@
     clippy::wildcard_enum_match_arm
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
+use counting::{Bench, allocations, held_bytes};
 use pehra_core::delivery::*;
 use pehra_core::election;
 use pehra_core::members::{NodeSet, Order};
-use pehra_core::node::{Desk, GateBound, Node, Output, Taken as Fed};
 use pehra_core::pipeline::{Content, Pipeline, PipelineConfig, PipelineTimer, Taken};
-use pehra_core::protocol::{Drawn, Input, Protocol, Recovered};
+use pehra_core::protocol::{Drawn, Input, Recovered};
 use pehra_core::types::{EdgeName, Household, NodeId, RequestId, Term};
 use pehra_core::window::{Reading, Span, Take, Tuple, WindowConfig, WindowTimer};
 use pehra_core::wire;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-    static BYTES: Cell<i64> = const { Cell::new(0) };
-}
-
-fn note(count: u64, bytes: i64) {
-    // After the thread's own end there is nothing left to count for.
-    let _ = COUNT.try_with(|cell| cell.set(cell.get() + count));
-    let _ = BYTES.try_with(|cell| cell.set(cell.get() + bytes));
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(1, layout.size() as i64);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        note(0, -(layout.size() as i64));
-        unsafe { System.dealloc(at, layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(1, size as i64 - layout.size() as i64);
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often `act` allocates.
-fn allocations<T>(act: impl FnOnce() -> T) -> (u64, T) {
-    let before = COUNT.get();
-    let result = act();
-    (COUNT.get() - before, result)
-}
-
-/// A node whose outputs are dropped but for those that the test asks for, and whose disk is always done at once.
-struct Bench<P: Protocol> {
-    config: P::Config,
-    node: Node<P>,
-    desk: Desk<P>,
-    /// Fetches that were not answered yet.
-    asked: Vec<P::Query>,
-    /// Allocations within `step` and `persisted`.
-    counted: u64,
-}
-
-impl<P: Protocol> Bench<P> {
-    fn new(config: P::Config, recovered: Recovered<P::Durable>) -> Self {
-        let mut desk = Desk::default();
-        let node = Node::recover(&config, GateBound::DEPLOYED, recovered, &mut desk);
-        let mut bench = Self {
-            config,
-            node,
-            desk,
-            asked: Vec::new(),
-            counted: 0,
-        };
-        bench.settle();
-        bench
-    }
-
-    fn feed(&mut self, input: Input<P>) {
-        let (count, fed) = allocations(|| self.node.step(&self.config, input, &mut self.desk));
-        assert_eq!(fed, Fed::Yes);
-        self.counted += count;
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        loop {
-            for output in self.desk.outputs() {
-                if let Output::Fetch { query, .. } = output {
-                    self.asked.push(query);
-                }
-            }
-            if self.node.open_commits() == 0 {
-                return;
-            }
-            let (count, ()) = allocations(|| self.node.persisted(&self.config, &mut self.desk));
-            self.counted += count;
-        }
-    }
-
-    /// Asserts that the inputs of a round allocate nothing once two rounds have warmed it up.
-    fn assert_warm(&mut self, what: &str, mut round: impl FnMut(&mut Self, u64)) {
-        (0..4).for_each(|n| round(self, n));
-        self.counted = 0;
-        (4..8).for_each(|n| round(self, n));
-        assert_eq!(self.counted, 0, "{what}");
-        self.node.check(&self.config).unwrap();
-    }
-}
 
 const CLOUD: NodeId = NodeId(0);
 const EDGE: NodeId = NodeId(1);
@@ -421,10 +323,10 @@ fn a_backlog_of_a_million_rows_is_cursors_only() {
     let mut bench = Bench::<Sender<Tuple>>::new(config, Recovered::Fresh);
     let append = |n| Input::Commanded(RequestId(n), Append(tuple(n)));
     (0..10).for_each(|n| bench.feed(append(n)));
-    let before = BYTES.get();
+    let before = held_bytes();
     (10..1_000_000).for_each(|n| bench.feed(append(n)));
     assert_eq!(bench.node.state().backlog(), 1_000_000);
-    assert_eq!(BYTES.get() - before, 0, "bytes held");
+    assert_eq!(held_bytes() - before, 0, "bytes held");
 }
 
 #[test]

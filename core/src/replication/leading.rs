@@ -78,9 +78,13 @@ impl<C: Datum> Replication<C> {
             decided: Index::ZERO,
             fetching: false,
         };
+        let all = Self::others(config);
+        // Once, at its full length.
+        let mut others = Vec::with_capacity(all.count() as usize);
+        others.extend(all.iter().map(progress));
         self.lead = Some(Lead {
             began: next,
-            others: Self::others(config).iter().map(progress).collect(),
+            others,
             asked: None,
             confirmed: None,
         });

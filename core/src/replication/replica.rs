@@ -22,6 +22,14 @@ pub struct Parts {
     events: Vec<election::Event<LogId>>,
 }
 
+impl Parts {
+    /// Takes over what the election said so far, but for its events.
+    fn take_over<C: Datum>(&mut self, fx: Fx<'_, C>) {
+        let Self { election, events } = self;
+        fx.absorb(election, |timer| timer, |_, event| events.push(event));
+    }
+}
+
 /// A log and the election over it, at one member.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replication<C> {
@@ -244,6 +252,8 @@ impl<C: Datum> Replication<C> {
     fn on_timer(&mut self, config: &Config, timer: election::Timer, parts: &mut Parts, fx: Fx<'_, C>) {
         self.elect(config, Input::Fired(timer), parts);
         if timer == election::Timer::Heartbeat {
+            // The heartbeat leaves first: who has been away follows by it, and only then listens.
+            parts.take_over(fx);
             self.probe(fx);
         }
         #[cfg(seeded_bugs)]
@@ -350,8 +360,7 @@ impl<C: Datum> Replication<C> {
     /// Takes over what the election said, and does what follows from it for the log, until nothing more follows.
     fn settle(&mut self, config: &Config, parts: &mut Parts, fx: Fx<'_, C>) {
         self.notice_loss(fx);
-        let Parts { election, events } = parts;
-        fx.absorb(election, |timer| timer, |_, event| events.push(event));
+        parts.take_over(fx);
         let mut events = mem::take(&mut parts.events);
         for event in events.drain(..) {
             match event {
