@@ -9,12 +9,17 @@ mod database;
 mod edge;
 mod election;
 mod looks;
+mod marker;
+mod peers;
 mod read;
 mod reserve;
 mod schema;
+mod sealed;
 
 pub use cloud::{CloudStore, names_of_edges, read_windows};
 pub use edge::EdgeStore;
-pub use election::{ElectionStore, Owner, PeerBook};
+pub use election::ElectionStore;
 pub use looks::{Backlog, ListedAside, backlog, list_set_aside, records_taken, windows_closed};
+pub use peers::PeerBook;
 pub use reserve::Reserve;
+pub use sealed::Owner;
