@@ -62,7 +62,28 @@ CREATE TABLE windows (
 "];
 
 /// A voter: what it must not forget, what it is, and what it knows of its peers.
-pub(crate) const ELECTION: &[&str] = &[r"
+pub(crate) const ELECTION: &[&str] = &[VOTER];
+
+/// A voter with a log. One that had none keeps its vote when it gets one; it cannot go back.
+pub(crate) const LOG: &[&str] = &[
+    VOTER,
+    r"
+CREATE TABLE entries (idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, body BLOB); -- no body: an empty entry
+CREATE TABLE snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    number INTEGER NOT NULL,                    -- its pieces have this number
+    term INTEGER NOT NULL, idx INTEGER NOT NULL, -- the last entry that it covers
+    gathered_term INTEGER, gathered_idx INTEGER -- of the one that is being gathered, whose pieces have the next number
+);
+CREATE TABLE pieces (
+    number INTEGER NOT NULL, nth INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (number, nth)
+);
+INSERT INTO snapshot VALUES (1, 0, 0, 0, NULL, NULL);
+",
+];
+
+const VOTER: &str = r"
 CREATE TABLE hard (id INTEGER PRIMARY KEY CHECK (id = 1), term INTEGER NOT NULL, vote INTEGER);
 CREATE TABLE voter (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -77,4 +98,4 @@ CREATE TABLE known (
     number INTEGER NOT NULL, node INTEGER NOT NULL, store INTEGER NOT NULL, incarnation INTEGER NOT NULL,
     PRIMARY KEY (number, node)
 ) WITHOUT ROWID;
-"];
+";

@@ -9,9 +9,10 @@ use std::process::Command;
 
 use common::{DATABASE, ROLE, as_child, me, told};
 use pehra_core::pipeline::Pipeline;
-use pehra_core::types::EdgeName;
+use pehra_core::replication::{Body, Entry, Index, LogId, Record};
+use pehra_core::types::{EdgeName, NodeId, Term};
 use pehra_driver::Store;
-use pehra_sqlite::{CloudStore, EdgeStore};
+use pehra_sqlite::{CloudStore, EdgeStore, LogStore, Owner};
 use pehra_testbed::records::{calm_acts, longest_cloud_life, longest_edge_life};
 
 /// What installs the tracer.
@@ -45,6 +46,21 @@ fn child() {
             let mut store = CloudStore::open(&path, name, Box::new(|_, _, _| {})).expect("it opens");
             for (at, commit) in longest_cloud_life(&calm_acts(1, 4000)).iter().take(COMMITS).enumerate() {
                 store.commit(commit).expect("a commit");
+                report(at);
+            }
+        }
+        "log" => {
+            let owner = Owner {
+                cluster: "home".into(),
+                number: 1,
+                node: NodeId(0),
+            };
+            let mut store =
+                LogStore::open_with_reserve(&path.with_extension("folder"), &owner, 4096).expect("it opens");
+            for at in 0..COMMITS {
+                let place = Index(u64::try_from(at).expect("few") + 1);
+                let (id, body) = (LogId::new(Term(1), place), Body::Command(vec![1; 300]));
+                store.commit(&[Record::Append(Entry { id, body })]).expect("a commit");
                 report(at);
             }
         }
@@ -113,7 +129,7 @@ fn unsynced_reports(trace: &str) -> (usize, usize) {
 
 #[test]
 fn every_report_of_durability_follows_a_sync() {
-    for role in ["edge", "cloud"] {
+    for role in ["edge", "cloud", "log"] {
         let (reports, unsynced) = unsynced_reports(&trace(role));
         assert_eq!((reports, unsynced), (COMMITS, 0), "{role}");
     }

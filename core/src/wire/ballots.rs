@@ -76,10 +76,16 @@ pub fn encode_ballot<L: WirePosition>(message: &Message<L>, buffer: &mut Vec<u8>
 /// What is wrong with the bytes.
 pub fn decode_ballot<L: WirePosition>(bytes: &[u8]) -> Result<Message<L>, WireError> {
     let (kind, mut r) = open(bytes)?;
+    let message = read_ballot(kind, &mut r)?;
+    r.end()?;
+    Ok(message)
+}
+
+/// Reads the body of a message of this kind.
+pub(super) fn read_ballot<L: WirePosition>(kind: u8, r: &mut Reader<'_>) -> Result<Message<L>, WireError> {
     if !(PRE_VOTE..=BEHIND).contains(&kind) {
         return Err(WireError::Kind(kind));
     }
-    let r = &mut r;
     let term = Term(r.number()?);
     let message = match kind {
         PRE_VOTE => Notice::PreVote {
@@ -117,14 +123,13 @@ pub fn decode_ballot<L: WirePosition>(bytes: &[u8]) -> Result<Message<L>, WireEr
         }
         .into(),
     };
-    Reader(r.0).end()?;
     Ok(message)
 }
 
 /// Timers of one peer each follow after the others.
 const PEER_TIMERS: u8 = 16;
 
-impl Vocabulary for Election<()> {
+impl<L: WirePosition> Vocabulary for Election<L> {
     fn write_message(w: &mut Writer<'_>, message: &Self::Heard) {
         let mut frame = Vec::new();
         encode_ballot(message, &mut frame);
@@ -205,13 +210,13 @@ impl Vocabulary for Election<()> {
     }
 }
 
-fn read_node(r: &mut Reader<'_>) -> Result<Option<NodeId>, WireError> {
+pub(super) fn read_node(r: &mut Reader<'_>) -> Result<Option<NodeId>, WireError> {
     r.optional()?
         .map(|id| u16::try_from(id).map(NodeId).map_err(|_| WireError::Number))
         .transpose()
 }
 
-impl Replayable for Election<()> {
+impl<L: WirePosition> Replayable for Election<L> {
     const NAME: &'static str = "voter";
 
     fn encode_config(config: &Config, buffer: &mut Vec<u8>) {

@@ -19,11 +19,20 @@
 //! | 23 | Nack | term |
 //! | 24 | Transfer | term, round |
 //! | 25 | Behind | term, position |
+//! | 26 | Append | term, entry before, entry or none, decided |
+//! | 27 | Ask | entry, decided |
+//! | 28 | Suffix | entry before, entry, last entry, whether it ends here |
+//! | 29 | Piece | term, last entry, snapshot's end, number, whether it is the last, body |
+//! | 30 | Appended | term, up to, decided |
+//! | 31 | Missing | term, hint |
+//! | 32 | Pieced | snapshot's end, next |
 //! | 65 | Alive | credit |
 //! | 66 | Welcome | epoch, session, high, credit |
 //! | 67 | Ack | epoch, high, credit, codes |
 //! | 68 | Fenced | epoch |
 //! | 128 | Hello between members | cluster's name, config number, node, store, incarnation |
+//!
+//! Between members with a log, positions in kinds 16 to 25 are those of entries: term, place. Without one they are nothing.
 //!
 //! Every message has exactly one form: what decodes encodes to the same bytes again. `core/tests/wire.rs` holds the
 //! bytes of one frame of each kind; a change of any of them is a change of [`VERSION`].
@@ -34,6 +43,8 @@ mod ballots;
 mod bytes;
 mod frames;
 mod hello;
+mod logs;
+mod logs_recorded;
 pub mod record;
 mod settings;
 
@@ -41,6 +52,7 @@ pub use ballots::{WirePosition, decode_ballot, encode_ballot};
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
 pub use hello::{HELLO_MAX, decode_hello, encode_hello};
+pub use logs::{BODY_BYTES_MAX, WireBody, decode_log, encode_log};
 pub use record::Recorded;
 pub use settings::Replayable;
 
