@@ -41,9 +41,9 @@ async fn hold(
 ) -> Option<(TcpStream, Vec<u8>)> {
     let (limits, teller) = (&shared.limits, &shared.teller);
     let room_of_one = u32::try_from(limits.buffer_bytes).unwrap_or(u32::MAX);
-    let mut room = None;
+    // Taken when it becomes known that the broker is wanted, and free again when this returns.
+    let mut room = Vec::new();
     let (mut held, mut filled) = (vec![0; limits.buffer_bytes], 0);
-    let mut is_wanted = false;
     // Until somebody asks for something, the broker is not looked for either.
     let (mut deadline, mut next_attempt) = (Instant::now() + limits.idle_max, far_away());
     loop {
@@ -61,14 +61,13 @@ async fn hold(
                     return None;
                 }
                 // A Produce is told late in its head, and what fills the room without an end is wanted as well.
-                if !is_wanted && (asked_any || filled >= limits.buffer_bytes) {
-                    is_wanted = true;
+                if room.is_empty() && (asked_any || filled >= limits.buffer_bytes) {
                     teller.wanted();
-                    room = shared.room.clone().try_acquire_many_owned(room_of_one).ok();
-                    if room.is_none() {
+                    let Ok(permit) = shared.room.clone().try_acquire_many_owned(room_of_one) else {
                         teller.given_up();
                         return None;
-                    }
+                    };
+                    room.push(permit);
                     (deadline, next_attempt) = (Instant::now() + limits.hold_max, Instant::now());
                 }
             }
@@ -80,7 +79,7 @@ async fn hold(
                 next_attempt = Instant::now() + limits.retry_every;
             }
             () = sleep_until(deadline) => {
-                if is_wanted {
+                if !room.is_empty() {
                     teller.given_up();
                 }
                 return None;
@@ -92,9 +91,7 @@ async fn hold(
 /// Notes a request before anything of it that could complete it is passed on.
 pub(crate) fn note(asked: Asked, flight: &Flight, shared: &Shared) {
     flight.asked(asked);
-    if classify(asked.key) == Meaning::Traffic {
-        shared.teller.traffic(1);
-    }
+    shared.teller.request(classify(asked.key) == Meaning::Traffic);
 }
 
 fn far_away() -> Instant {

@@ -6,6 +6,8 @@ use tokio::sync::watch;
 /// anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
+    /// How many requests passed or were held, of whatever kind. Idle ones are counted without waking who watches.
+    pub requests: u64,
     /// How many requests and answers were traffic.
     pub traffic: u64,
     /// How many connections found the broker down and sent a request all the same: each is a reason to wake it.
@@ -24,6 +26,14 @@ impl Teller {
     pub fn new() -> (Self, watch::Receiver<Seen>) {
         let (sender, receiver) = watch::channel(Seen::default());
         (Self(sender), receiver)
+    }
+
+    pub fn request(&self, is_traffic: bool) {
+        self.0.send_if_modified(|seen| {
+            seen.requests = seen.requests.saturating_add(1);
+            seen.traffic = seen.traffic.saturating_add(is_traffic.into());
+            is_traffic
+        });
     }
 
     pub fn traffic(&self, count: u32) {

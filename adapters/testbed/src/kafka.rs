@@ -215,6 +215,15 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:P
         self.process = Some(process);
     }
 
+    /// One of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`, ready to be started.
+    #[must_use]
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Command {
+        let mut command = java(&self.jars);
+        // What it says on standard output is for its caller.
+        command.arg("-Dlog4j2.level=OFF").arg(class).args(arguments);
+        command
+    }
+
     /// The last lines of its log.
     #[must_use]
     pub fn log(&self) -> String {
