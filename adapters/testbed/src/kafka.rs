@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub mod cluster;
@@ -33,6 +34,7 @@ pub struct Kafka {
     folder: TempDir,
     jars: PathBuf,
     port: u16,
+    inner: Option<u16>,
     process: Option<Process>,
 }
 
@@ -43,17 +45,38 @@ impl Kafka {
     /// If Java or Maven is missing, with the line that installs them; if the node does not come up.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Makes a node with one more listener, at [`Self::inner`], of which it tells clients that it is at `advertised`: where
+    /// something stands in front of it. [`Self::brokers`] leads past that.
+    ///
+    /// # Panics
+    /// As [`Self::start`] does.
+    #[must_use]
+    pub fn start_behind(advertised: &str) -> Self {
+        Self::start_with(Some(advertised))
+    }
+
+    fn start_with(advertised: Option<&str>) -> Self {
         let jars = Self::fetch();
         let folder = tempfile::Builder::new()
             .prefix("pehra-kafka-")
             .tempdir()
             .expect("a temporary folder");
-        let port = free_port();
-        fs::write(
-            folder.path().join("node.properties"),
-            properties(folder.path(), port, free_port()),
-        )
-        .expect("writing node.properties");
+        let (port, controller) = (free_port(), free_port());
+        let inner = advertised.map(|_| free_port());
+        let mut text = properties(folder.path(), port, controller);
+        if let (Some(inner), Some(advertised)) = (inner, advertised) {
+            // Of two lines with one name the later one counts.
+            text.push_str(&format!(
+                "listeners=PLAINTEXT://127.0.0.1:{port},CLIENT://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CLIENT://{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"
+            ));
+        }
+        fs::write(folder.path().join("node.properties"), text).expect("writing node.properties");
         let formatted = java(&jars)
             .args([
                 "kafka.tools.StorageTool",
@@ -78,6 +101,7 @@ impl Kafka {
             folder,
             jars,
             port,
+            inner,
             process: None,
         };
         kafka.restart();
@@ -129,6 +153,30 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where it listens for what stands in front of it.
+    ///
+    /// # Panics
+    /// If it was not started behind something.
+    #[must_use]
+    pub fn inner(&self) -> String {
+        let inner = self.inner.expect("it was started behind something");
+        format!("127.0.0.1:{inner}")
+    }
+
+    /// Makes it stand still: connections stay open, nothing is answered.
+    pub fn freeze(&self) {
+        if let Some(process) = &self.process {
+            process.signal(Signal::STOP);
+        }
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        if let Some(process) = &self.process {
+            process.signal(Signal::CONT);
+        }
+    }
+
     /// Asks it to end, and waits. Whether it ended by itself.
     pub fn stop(&mut self) -> bool {
         self.process
@@ -165,6 +213,15 @@ impl Kafka {
             text().contains("Transition from STARTING to STARTED")
         });
         self.process = Some(process);
+    }
+
+    /// One of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`, ready to be started.
+    #[must_use]
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Command {
+        let mut command = java(&self.jars);
+        // What it says on standard output is for its caller.
+        command.arg("-Dlog4j2.level=OFF").arg(class).args(arguments);
+        command
     }
 
     /// The last lines of its log.

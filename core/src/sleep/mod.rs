@@ -3,5 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`coverage`] | who may sleep now, why others may not, how many at once, and what layout would let more sleep |
+//! | [`traffic`] | what on a client's connection to a broker is traffic |
 
 pub mod coverage;
+pub mod traffic;

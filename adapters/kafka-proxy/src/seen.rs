@@ -1,0 +1,59 @@
+//! What a proxy saw.
+
+use tokio::sync::watch;
+
+/// What a proxy saw so far. The numbers only grow (they start at 0 with the proxy); that they stand still is no promise of
+/// anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How many requests passed or were held, of whatever kind. Idle ones are counted without waking who watches.
+    pub requests: u64,
+    /// How many requests and answers were traffic.
+    pub traffic: u64,
+    /// How many connections found the broker down and sent a request all the same: each is a reason to wake it.
+    pub wanted: u64,
+    /// How many connections were closed because the broker did not come in time, or too many were held already.
+    pub given_up: u64,
+    /// How many connections were closed because what they sent was not Kafka's protocol.
+    pub misframed: u64,
+}
+
+/// Tells what is seen; who watches misses no change, but may see several as one.
+#[derive(Clone, Debug)]
+pub(crate) struct Teller(watch::Sender<Seen>);
+
+impl Teller {
+    pub fn new() -> (Self, watch::Receiver<Seen>) {
+        let (sender, receiver) = watch::channel(Seen::default());
+        (Self(sender), receiver)
+    }
+
+    pub fn request(&self, is_traffic: bool) {
+        self.0.send_if_modified(|seen| {
+            seen.requests = seen.requests.saturating_add(1);
+            seen.traffic = seen.traffic.saturating_add(is_traffic.into());
+            is_traffic
+        });
+    }
+
+    pub fn traffic(&self, count: u32) {
+        if count > 0 {
+            self.0
+                .send_modify(|seen| seen.traffic = seen.traffic.saturating_add(count.into()));
+        }
+    }
+
+    pub fn wanted(&self) {
+        self.0.send_modify(|seen| seen.wanted = seen.wanted.saturating_add(1));
+    }
+
+    pub fn given_up(&self) {
+        self.0
+            .send_modify(|seen| seen.given_up = seen.given_up.saturating_add(1));
+    }
+
+    pub fn misframed(&self) {
+        self.0
+            .send_modify(|seen| seen.misframed = seen.misframed.saturating_add(1));
+    }
+}

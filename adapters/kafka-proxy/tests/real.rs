@@ -1,0 +1,334 @@
+//! In front of real Apache Kafka; librdkafka and Kafka's own tools are the clients.
+//!
+//! One broker for all, as it takes seconds to start: each part leaves it whole.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use pehra_kafka_proxy::{Limits, Proxy, Seen};
+use pehra_testbed::kafka::Kafka;
+use pehra_testbed::process::free_port;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::message::Message;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::{sleep, timeout};
+
+const TOPIC: &str = "readings";
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_real_kafka_meet_the_proxy_and_notice_nothing() {
+    let began = Instant::now();
+    let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut kafka = Kafka::start_behind(&at.to_string());
+    let upstream = kafka.inner().parse().expect("an address");
+    let proxy = Proxy::start(at, upstream, Limits::default())
+        .await
+        .expect("the port is free");
+    println!("started in {:?}", began.elapsed());
+
+    what_is_written_is_read_once_and_in_order(&proxy).await;
+    println!("written and read after {:?}", began.elapsed());
+    idle_consumers_are_no_traffic(&proxy, &kafka).await;
+    println!("idle after {:?}", began.elapsed());
+    its_cost_is_measured(&proxy, &kafka).await;
+    a_record_for_a_stopped_broker_is_held_and_acknowledged(&proxy, &mut kafka).await;
+    a_broker_that_never_comes_costs_hold_max_and_no_more(&proxy, &mut kafka).await;
+    a_frozen_broker_keeps_nobody_elses_connection(&proxy, &kafka).await;
+    println!("all in {:?}", began.elapsed());
+}
+
+fn seen(proxy: &Proxy) -> Seen {
+    *proxy.seen().borrow()
+}
+
+fn producer(brokers: &str) -> FutureProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .set("message.timeout.ms", "30000")
+        .create()
+        .expect("a producer")
+}
+
+fn consumer(proxy: &Proxy, group: &str) -> StreamConsumer {
+    let consumer: StreamConsumer = ClientConfig::new()
+        .set("bootstrap.servers", proxy.address().to_string())
+        .set("group.id", group)
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "true")
+        .set("auto.commit.interval.ms", "500")
+        .create()
+        .expect("a consumer");
+    consumer.subscribe(&[TOPIC]).expect("it subscribes");
+    consumer
+}
+
+async fn write(producer: &FutureProducer, text: &str) {
+    let record = FutureRecord::to(TOPIC).key("key").payload(text);
+    let sent = producer.send(record, SOON).await;
+    sent.unwrap_or_else(|(error, _)| panic!("{text} was not acknowledged: {error}"));
+}
+
+/// The next so many records.
+async fn read(consumer: &StreamConsumer, count: usize) -> Vec<String> {
+    let mut records = Vec::new();
+    while records.len() < count {
+        let record = timeout(SOON, consumer.recv()).await;
+        let record = record
+            .unwrap_or_else(|_| panic!("{} of {count} came in time", records.len()))
+            .expect("a record");
+        let text = record.payload_view::<str>().expect("it has content").expect("a text");
+        records.push(text.to_owned());
+    }
+    records
+}
+
+/// The ledger: what was acknowledged is what is read.
+async fn what_is_written_is_read_once_and_in_order(proxy: &Proxy) {
+    const RECORDS: usize = 5000;
+    let before = seen(proxy);
+    let producer = producer(&proxy.address().to_string());
+    let mut sending = JoinSet::new();
+    let mut wanted = Vec::new();
+    for number in 0..RECORDS {
+        // Some are longer than the proxy's buffer.
+        let size = if number % 500 == 0 { 100_000 } else { 10 };
+        let text = format!("{number}:{}", "x".repeat(size));
+        let record = FutureRecord::to(TOPIC).key("key").payload(&text);
+        let sent = producer
+            .send_result(record)
+            .map_err(|(error, _)| error)
+            .expect("it is queued");
+        sending.spawn(sent);
+        wanted.push(text);
+    }
+    while let Some(sent) = sending.join_next().await {
+        let sent = sent.expect("it ends").expect("it is told");
+        sent.map_err(|(error, _)| error).expect("it is acknowledged");
+    }
+    let written = seen(proxy);
+    assert!(written.traffic > before.traffic, "{written:?}");
+
+    let consumer = consumer(proxy, "ledger");
+    let read = read(&consumer, RECORDS).await;
+    assert!(read == wanted, "what was read is not what was acknowledged");
+    let all: BTreeSet<&String> = read.iter().collect();
+    assert_eq!(all.len(), RECORDS);
+    let seen = seen(proxy);
+    assert!(
+        seen.traffic > written.traffic,
+        "fetches with records are traffic: {seen:?}"
+    );
+    assert_eq!((seen.wanted, seen.misframed, seen.given_up), (0, 0, 0));
+}
+
+/// Two consumers with auto-commit, of librdkafka and of Kafka, in the group protocol's idle state.
+async fn idle_consumers_are_no_traffic(proxy: &Proxy, kafka: &Kafka) {
+    const IDLE: Duration = Duration::from_secs(20);
+    let ours = consumer(proxy, "idle");
+    read(&ours, 5000).await;
+    let theirs = kafka
+        .tool(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            &[
+                "--bootstrap-server",
+                &proxy.address().to_string(),
+                "--topic",
+                TOPIC,
+                "--group",
+                "idle-too",
+                "--max-messages",
+                "1",
+                "--timeout-ms",
+                "60000",
+                "--command-property",
+                "auto.commit.interval.ms=500",
+            ],
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("java starts");
+    // The last fetch with records may still be under way.
+    sleep(Duration::from_millis(500)).await;
+    let before = seen(proxy);
+    let nothing = timeout(IDLE, ours.recv()).await;
+    assert!(nothing.is_err(), "nobody wrote");
+    let after = seen(proxy);
+    println!(
+        "{} requests of idle consumers in {IDLE:?}: {} of them traffic",
+        after.requests - before.requests,
+        after.traffic - before.traffic
+    );
+    assert_eq!(after.traffic, before.traffic, "{after:?}");
+    assert!(after.requests > before.requests + 100, "they were not there: {after:?}");
+
+    // They were there all the time, and one record is traffic.
+    write(&producer(&proxy.address().to_string()), "awake").await;
+    assert_eq!(read(&ours, 1).await, ["awake"]);
+    let output = block_in_place(|| theirs.wait_with_output()).expect("it ends");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(out.trim(), "awake", "{err}");
+    // A Produce (after asking for a producer's id), and two fetches with a record.
+    assert!(seen(proxy).traffic >= after.traffic + 4);
+}
+
+/// A round trip of the smallest request, and of a record acknowledged by all.
+async fn its_cost_is_measured(proxy: &Proxy, kafka: &Kafka) {
+    let (direct, through) = (kafka.brokers(), proxy.address().to_string());
+    let (mut plain, mut passed) = (
+        TcpStream::connect(&direct).await.expect("Kafka listens"),
+        TcpStream::connect(&through).await.expect("the proxy listens"),
+    );
+    for stream in [&plain, &passed] {
+        stream.set_nodelay(true).expect("it can");
+    }
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    // In turn, so that both meet the same moods of the machine; the first ones warm up.
+    for round in 0..4500 {
+        let (one, other) = (ask(&mut plain).await, ask(&mut passed).await);
+        if round >= 500 {
+            without.push(one);
+            with.push(other);
+        }
+    }
+    tell("round trip", &mut without, &mut with);
+
+    let (plain, passed) = (producer(&direct), producer(&through));
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for round in 0..1200 {
+        for (producer, times) in [(&plain, &mut without), (&passed, &mut with)] {
+            let began = Instant::now();
+            write(producer, "cost").await;
+            if round >= 200 {
+                times.push(began.elapsed());
+            }
+        }
+    }
+    tell("acknowledged record", &mut without, &mut with);
+}
+
+fn tell(what: &str, without: &mut [Duration], with: &mut [Duration]) {
+    without.sort();
+    with.sort();
+    for (name, permille) in [("p50", 500), ("p99", 990)] {
+        let (without, with) = (
+            without[without.len() * permille / 1000],
+            with[with.len() * permille / 1000],
+        );
+        let cost = with.as_micros().cast_signed() - without.as_micros().cast_signed();
+        println!("{what} {name}: {without:?} without, {with:?} with the proxy, {cost} µs more");
+    }
+}
+
+/// Asks for the versions in the oldest form, and takes the answer.
+async fn ask(stream: &mut TcpStream) -> Duration {
+    let began = Instant::now();
+    stream
+        .write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 5, 0xff, 0xff])
+        .await
+        .expect("it is taken");
+    let length = stream.read_i32().await.expect("a length");
+    let mut content = vec![0; usize::try_from(length).expect("a length")];
+    stream.read_exact(&mut content).await.expect("it comes whole");
+    assert_eq!(content[..6], [0, 0, 0, 5, 0, 0]);
+    began.elapsed()
+}
+
+async fn a_record_for_a_stopped_broker_is_held_and_acknowledged(proxy: &Proxy, kafka: &mut Kafka) {
+    let used = producer(&proxy.address().to_string());
+    write(&used, "before").await;
+    assert!(block_in_place(|| kafka.stop()), "it ends by itself");
+    let before = seen(proxy);
+    let began = Instant::now();
+    // One client that was there, and one that comes.
+    let new = producer(&proxy.address().to_string());
+    let (one, other) = (
+        tokio::spawn(async move { write(&used, "held").await }),
+        tokio::spawn(async move { write(&new, "held too").await }),
+    );
+    let mut watched = proxy.seen();
+    let wanted = timeout(SOON, watched.wait_for(|seen| seen.wanted > before.wanted)).await;
+    wanted.expect("it is wanted in time").expect("the proxy is there");
+    println!("wanted after {:?}", began.elapsed());
+    // As long as a host may take to resume.
+    sleep(Duration::from_secs(2)).await;
+    assert!(!one.is_finished() && !other.is_finished(), "they are held");
+    block_in_place(|| kafka.restart());
+    let up = Instant::now();
+    one.await.expect("it is acknowledged");
+    other.await.expect("it is acknowledged");
+    println!(
+        "acknowledged {:?} after being asked, {:?} after the broker is up",
+        began.elapsed(),
+        up.elapsed()
+    );
+    assert!(began.elapsed() < Limits::default().hold_max);
+    let after = seen(proxy);
+    assert!(
+        after.traffic > before.traffic && after.given_up == before.given_up,
+        "{after:?}"
+    );
+    let all = consumer(proxy, "after");
+    let mut last = BTreeSet::new();
+    while last.len() < 2 {
+        last.extend(read(&all, 1).await.into_iter().filter(|text| text.starts_with("held")));
+    }
+}
+
+async fn a_broker_that_never_comes_costs_hold_max_and_no_more(proxy: &Proxy, kafka: &mut Kafka) {
+    assert!(block_in_place(|| kafka.stop()), "it ends by itself");
+    let short = Limits {
+        hold_max: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let upstream = kafka.inner().parse().expect("an address");
+    let at = SocketAddr::from(([127, 0, 0, 1], 0));
+    let second = Proxy::start(at, upstream, short).await.expect("a free port");
+    let mut client = TcpStream::connect(second.address()).await.expect("it listens");
+    let began = Instant::now();
+    client
+        .write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 5, 0xff, 0xff])
+        .await
+        .expect("it is taken");
+    let end = timeout(SOON, client.read_to_end(&mut Vec::new())).await;
+    assert_eq!(end.expect("in time").expect("a clean end"), 0);
+    assert!(
+        (short.hold_max..short.hold_max * 3).contains(&began.elapsed()),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!((seen(&second).wanted, seen(&second).given_up), (1, 1));
+    block_in_place(|| kafka.restart());
+    write(&producer(&proxy.address().to_string()), "back").await;
+}
+
+async fn a_frozen_broker_keeps_nobody_elses_connection(proxy: &Proxy, kafka: &Kafka) {
+    let used = producer(&proxy.address().to_string());
+    write(&used, "warm").await;
+    kafka.freeze();
+    let before = seen(proxy);
+    // They ask, hear nothing, and go.
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
+        let waited = timeout(Duration::from_millis(20), ask(&mut client)).await;
+        assert!(waited.is_err(), "a frozen broker answers nothing");
+    }
+    assert!(seen(proxy).requests >= before.requests + 20);
+    kafka.thaw();
+    write(&used, "thawed").await;
+    used.flush(SOON).expect("nothing is left");
+}

@@ -1,0 +1,100 @@
+//! What on a client's connection to a Kafka broker is traffic, read from bytes as they pass.
+//!
+//! Idle clients are never silent: a consumer fetches twice a second, sends heartbeats, and commits its positions even if they
+//! did not move. So neither bytes nor requests tell whether a broker is used; their kinds do. Of a request only its head is
+//! read; of an answer to a fetch only what stands before the first record. Nothing is collected: each reader holds a few
+//! numbers, however long a frame is and in whatever pieces it comes.
+//!
+//! | part | what it is |
+//! | --- | --- |
+//! | [`classify`] | what a request's kind says about whether the broker is used |
+//! | [`Requests`] | finds the requests in what a client sends |
+//! | [`InFlight`] | which of them wait for an answer, in order |
+//! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
+//!
+//! # What holds
+//! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
+//! is not known here, an answer that is no fetch's answer, an answer out of order. So a mistake here, or a hostile client, costs
+//! energy and never keeps a broker asleep that is needed. (A client that hides what it reads behind false numbers is one whose
+//! reads nobody waits for but itself; its writes cannot be hidden.)
+
+mod answers;
+mod field;
+mod flight;
+mod requests;
+
+pub use answers::Answers;
+pub use flight::{Awaited, InFlight};
+pub use requests::{Asked, Requests};
+
+/// The kind of a request that writes records.
+pub const PRODUCE: i16 = 0;
+
+/// The kind of a request that reads records.
+pub const FETCH: i16 = 1;
+
+/// What a request's kind says about whether the broker is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// Idle clients send it too.
+    Idle,
+    /// Somebody wants something done.
+    Traffic,
+    /// Its answer tells: it is traffic if it carries records.
+    ByAnswer,
+}
+
+/// What a request's kind (Kafka's *api key*) says about whether the broker is used. Every kind that is not listed as idle is
+/// traffic, so that one that Kafka gets later wakes rather than waits.
+#[must_use]
+pub const fn classify(key: i16) -> Meaning {
+    match key {
+        FETCH => Meaning::ByAnswer,
+        // ListOffsets, Metadata, OffsetCommit, OffsetFetch, FindCoordinator, JoinGroup, Heartbeat, LeaveGroup, SyncGroup,
+        // DescribeGroups, ListGroups, SaslHandshake, ApiVersions, OffsetForLeaderEpoch.
+        2 | 3 | 8..=18 | 23
+        // DescribeAcls, DescribeConfigs, DescribeLogDirs, SaslAuthenticate.
+        | 29 | 32 | 35 | 36
+        // ListPartitionReassignments, DescribeClientQuotas, DescribeUserScramCredentials, DescribeQuorum, DescribeCluster,
+        // DescribeProducers, DescribeTransactions, ListTransactions.
+        | 46 | 48 | 50 | 55 | 60 | 61 | 65 | 66
+        // ConsumerGroupHeartbeat, ConsumerGroupDescribe, GetTelemetrySubscriptions, PushTelemetry, ListConfigResources,
+        // DescribeTopicPartitions, ShareGroupHeartbeat, ShareGroupDescribe, StreamsGroupHeartbeat, StreamsGroupDescribe.
+        | 68 | 69 | 71 | 72 | 74..=77 | 88 | 89 => Meaning::Idle,
+        _ => Meaning::Traffic,
+    }
+}
+
+/// The bytes are no frames of Kafka's protocol: the length that was announced. The connection cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Misframed {
+    /// The length that was announced.
+    pub length: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_transactions_and_changes_of_the_cluster_are_traffic() {
+        for key in [0, 19, 20, 21, 22, 24, 25, 26, 28, 33, 37, 43, 44, 45] {
+            assert_eq!(classify(key), Meaning::Traffic, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_an_idle_consumer_sends_is_idle() {
+        for key in [2, 3, 8, 9, 10, 11, 12, 13, 14, 18, 68, 71, 72] {
+            assert_eq!(classify(key), Meaning::Idle, "{key}");
+        }
+        assert_eq!(classify(1), Meaning::ByAnswer);
+    }
+
+    #[test]
+    fn a_kind_that_nobody_knows_is_traffic() {
+        for key in [i16::MIN, -1, 27, 63, 93, 1000, i16::MAX] {
+            assert_eq!(classify(key), Meaning::Traffic, "{key}");
+        }
+    }
+}
