@@ -1,5 +1,14 @@
 //! A member that comes back with nothing is fed from the beginning, although its leader knew it to hold everything.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm
+)]
+
 use pehra_core::election::{self, Timer, Timing};
 use pehra_core::members::NodeSet;
 use pehra_core::node::{Desk, GateBound, Node, Output};

@@ -1,5 +1,14 @@
 //! Reading traffic: total on whatever comes, in whatever pieces, and on the side of waking.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm
+)]
+
 use pehra_core::sleep::traffic::{Answers, Asked, Awaited, InFlight, Misframed, Requests};
 use proptest::prelude::*;
 

@@ -132,7 +132,13 @@ fn the_bugs_were_caught_by_properties_of_the_ledger() {
 /// Every id that the head of a protocol's module lists is in the ledger, and the other way round.
 #[test]
 fn the_modules_and_the_ledger_list_the_same_claims() {
-    for (protocol, least) in [("delivery", 10), ("pipeline", 2), ("window", 4), ("election", 19), ("replication", 7)] {
+    for (protocol, least) in [
+        ("delivery", 10),
+        ("pipeline", 2),
+        ("window", 4),
+        ("election", 19),
+        ("replication", 7),
+    ] {
         let path = root().join("core/src").join(protocol).join("mod.rs");
         let module = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let head = format!("//! * `{protocol}/");
