@@ -120,6 +120,8 @@ fn record(image: &LogImage<Bytes>, act: Act) -> Record<Bytes> {
             // Ahead of the log, at its end, or within it.
             let fresh = id(last.term.0 + newer / 2, (last.index.0 + ahead).saturating_sub(2).max(1));
             let (base, nth) = match &image.gathered {
+                // Now and then one of another snapshot, which is not gathered.
+                Some((base, _)) if !first && newer == 2 => (id(base.term.0 + 1, base.index.0), 1),
                 Some((base, pieces)) if !first => (*base, u32::try_from(pieces.len()).expect("few")),
                 _ => (fresh, 0),
             };
@@ -323,6 +325,28 @@ fn a_place_is_never_written_twice_and_a_commit_that_fails_leaves_nothing() {
         load(&mut open(as_if_killed(folder.path()).path())),
         known(1, None, &[(1, 1)], 1)
     );
+}
+
+#[test]
+fn only_the_last_snapshot_takes_space() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open(folder.path());
+    for index in 1..=5 {
+        let base = id(1, index);
+        let piece = |nth| Record::Piece {
+            base,
+            nth,
+            piece: vec![1; 100],
+        };
+        let install = Record::Install { base };
+        store
+            .commit(&[append(base, b"a"), piece(0), piece(0), piece(1), install])
+            .expect("a commit");
+    }
+    let connection = rusqlite::Connection::open(at(&folder, "election.db")).expect("it opens");
+    let count = |sql: &str| -> i64 { connection.query_row(sql, [], |row| row.get(0)).expect("a count") };
+    assert_eq!(count("SELECT count(*) FROM pieces"), 2);
+    assert_eq!(count("SELECT count(*) FROM entries"), 0);
 }
 
 #[test]
