@@ -19,7 +19,7 @@ pub struct LogImage<C> {
     pub gathered: Option<(LogId, Vec<C>)>,
     /// The entries after the snapshot.
     pub entries: Vec<Entry<C>>,
-    /// It was there, and is gone.
+    /// It was there, and is gone: a store that finds this out empties all the rest before it says so.
     pub lost: bool,
 }
 

@@ -22,6 +22,8 @@ pub struct Progress {
     pub decided: Index,
     /// The next entries are being fetched for it.
     pub fetching: bool,
+    /// It has asked for a piece of the snapshot since the last heartbeat: a stream of them is under way.
+    pub gathering: bool,
 }
 
 /// A leadership, as far as the log goes.
@@ -77,6 +79,7 @@ impl<C: Datum> Replication<C> {
             next,
             decided: Index::ZERO,
             fetching: false,
+            gathering: false,
         };
         let all = Self::others(config);
         // Once, at its full length.
@@ -273,11 +276,12 @@ impl<C: Datum> Replication<C> {
     // --- bringing the others up to date -----------------------------------------------------------------------------
 
     /// Asks everybody who lacks something how far it is. The answer gets things going again.
-    pub(super) fn probe(&self, fx: Fx<'_, C>) {
+    pub(super) fn probe(&mut self, fx: Fx<'_, C>) {
         let (term, decided, last) = (self.election.term(), self.decided, self.log.last().index);
-        let Some(lead) = &self.lead else { return };
-        for progress in &lead.others {
-            if progress.matched == last && progress.decided == decided {
+        let Some(lead) = &mut self.lead else { return };
+        for progress in &mut lead.others {
+            let gathers = core::mem::take(&mut progress.gathering);
+            if gathers || (progress.matched == last && progress.decided == decided) {
                 continue;
             }
             let at = progress.next.before().max(self.log.base().index);
@@ -304,8 +308,16 @@ impl<C: Datum> Replication<C> {
         progress.matched = Index::ZERO;
         progress.next = next;
         progress.decided = Index::ZERO;
+        progress.gathering = false;
         self.mark_ready(peer);
         self.probe(fx);
+    }
+
+    /// It has asked for the next piece of the snapshot.
+    pub(super) fn mark_gathering(&mut self, node: NodeId) {
+        if let Some(progress) = self.lead.as_mut().and_then(|lead| lead.of(node)) {
+            progress.gathering = true;
+        }
     }
 
     /// Fetches for this member what it lacks, if nothing is under way to it.
@@ -320,6 +332,10 @@ impl<C: Datum> Replication<C> {
         }
         let whom = Whom::Follower(node);
         if progress.next <= base.index {
+            if progress.gathering {
+                return;
+            }
+            progress.gathering = true;
             fx.fetch(Query::Piece { base, nth: 0, whom });
             return;
         }

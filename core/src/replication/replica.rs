@@ -45,8 +45,8 @@ pub struct Replication<C> {
     pub(super) stored: Index,
     pub(super) lead: Option<Lead>,
     pub(super) catch_up: Option<CatchUp>,
-    /// The snapshot that is being gathered, and how many pieces there are.
-    pub(super) gathered: Option<(LogId, u32)>,
+    /// The snapshot that is being gathered: whose, up to where, and how many pieces there are.
+    pub(super) gathered: Option<(NodeId, LogId, u32)>,
     pub(super) full: bool,
     commands: PhantomData<C>,
 }

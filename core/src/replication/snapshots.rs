@@ -19,13 +19,14 @@ impl<C: Datum> Replication<C> {
     ) {
         let base = self.log.id_at(upto).filter(|base| {
             let fresh = upto > self.log.base().index && upto <= self.applied;
-            fresh && (nth == 0 || self.gathered == Some((*base, nth)))
+            fresh && (nth == 0 || self.gathered == Some((config.election.me, *base, nth)))
         });
         let Some(base) = base else {
             self.refuse(config, request, Some(Refusal::Snapshot), fx);
             return;
         };
-        if self.gather(base, nth, end, body, fx) {
+        let piece = Piece { base, nth, end, body };
+        if self.gather(config.election.me, piece, fx) {
             self.install(config, base, fx);
             self.wrote(config, base, parts, fx);
             fx.emit(Event::Compacted { base });
@@ -33,13 +34,14 @@ impl<C: Datum> Replication<C> {
     }
 
     /// Keeps a piece. Whether it was the last one: then the snapshot is in place.
-    fn gather(&mut self, base: LogId, nth: u32, end: bool, piece: C, fx: Fx<'_, C>) -> bool {
-        fx.persist(Record::Piece { base, nth, piece });
+    fn gather(&mut self, from: NodeId, piece: Piece<C>, fx: Fx<'_, C>) -> bool {
+        let Piece { base, nth, end, body } = piece;
+        fx.persist(Record::Piece { base, nth, piece: body });
         if end {
             self.gathered = None;
             fx.persist(Record::Install { base });
         } else {
-            self.gathered = Some((base, nth.saturating_add(1)));
+            self.gathered = Some((from, base, nth.saturating_add(1)));
         }
         end
     }
@@ -54,7 +56,7 @@ impl<C: Datum> Replication<C> {
         parts: &mut Parts,
         fx: Fx<'_, C>,
     ) {
-        let Piece { base, nth, end, body } = piece;
+        let Piece { base, nth, .. } = piece;
         let leads = self.follows(from) && term == self.election.term();
         if !leads && !self.may_copy(config, from, last, base.term) {
             return;
@@ -66,15 +68,20 @@ impl<C: Datum> Replication<C> {
             }
             return;
         }
+        // Two members may have cut the same state into other pieces.
         let next = self
             .gathered
-            .filter(|(gathered, _)| *gathered == base)
-            .map_or(0, |(_, next)| next);
+            .filter(|(whose, gathered, _)| *whose == from && *gathered == base)
+            .map_or(0, |(_, _, next)| next);
         if nth != next {
-            fx.claim(from, Claim::Pieced { base, next });
+            // The first one again, or one too many: here it goes on. To any other old one there is an answer already, and a
+            // second one would be a second stream of pieces.
+            if nth == 0 || nth > next {
+                fx.claim(from, Claim::Pieced { base, next });
+            }
             return;
         }
-        if !self.gather(base, nth, end, body, fx) {
+        if !self.gather(from, piece, fx) {
             let next = nth.saturating_add(1);
             fx.claim(from, Claim::Pieced { base, next });
             return;
@@ -110,11 +117,12 @@ impl<C: Datum> Replication<C> {
         keeps
     }
 
-    pub(super) fn on_pieced(&self, from: NodeId, base: LogId, next: u32, fx: Fx<'_, C>) {
+    pub(super) fn on_pieced(&mut self, from: NodeId, base: LogId, next: u32, fx: Fx<'_, C>) {
         if base != self.log.base() {
             return;
         }
         let leads = matches!(self.election.role(), Role::Leader(_));
+        self.mark_gathering(from);
         let whom = if leads { Whom::Follower(from) } else { Whom::Asker(from) };
         fx.fetch(Query::Piece { base, nth: next, whom });
     }
