@@ -1,4 +1,10 @@
 //! Reading traffic: total on whatever comes, in whatever pieces, and on the side of waking.
+#![allow(
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 #![allow(
     clippy::unwrap_used,

@@ -26,6 +26,10 @@ pub(crate) async fn run(mut client: TcpStream, shared: Shared) {
 async fn connect(shared: &Shared) -> Option<TcpStream> {
     let attempt = timeout(shared.limits.connect_max, TcpStream::connect(shared.upstream));
     let broker = attempt.await.ok()?.ok()?;
+    // Where nobody listens, TCP may connect the attempt with itself, if its own port happens to be that one.
+    if broker.local_addr().ok()? == shared.upstream {
+        return None;
+    }
     prepare(&broker);
     Some(broker)
 }
