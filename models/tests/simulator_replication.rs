@@ -317,7 +317,7 @@ fn constrained_lan() {
 
 #[test]
 fn constrained_wan() {
-    try_all("constrained_wan", Timing::WAN, Setting::WAN, false, (2000, 11));
+    try_all("constrained_wan", Timing::WAN, Setting::WAN, false, (2000, 4));
 }
 
 #[test]

@@ -130,33 +130,39 @@ impl<L: Position> Election<L> {
     }
 
     pub(super) fn on_pre_voted(&mut self, config: &Config, from: NodeId, term: Term, fx: Fx<'_, L>) {
-        let Role::PreCandidate { granted, .. } = &mut self.role else {
+        let Role::PreCandidate { granted, behind, .. } = &mut self.role else {
             return;
         };
         if self.term.next() != Some(term) {
             return;
         }
+        let asked = granted.or(*behind).is_majority_of(config.voters);
         granted.insert(from);
         if granted.is_majority_of(config.voters) {
             self.become_candidate(config, None, fx);
-        } else {
+        } else if !asked {
             self.ask_for_log(config, fx);
         }
     }
 
     pub(super) fn on_behind(&mut self, config: &Config, from: NodeId, term: Term, last: L, fx: Fx<'_, L>) {
         let asked = self.term.next() == Some(term);
-        let Role::PreCandidate { behind, best, .. } = &mut self.role else {
+        let Role::PreCandidate { granted, behind, best } = &mut self.role else {
             return;
         };
         if !asked || last <= self.last {
             return;
         }
+        let copies = granted.or(*behind).is_majority_of(config.voters);
         behind.insert(from);
-        if best.is_none_or(|(_, known)| known < last) {
+        let better = best.is_none_or(|(_, known)| known < last);
+        if better {
             *best = Some((from, last));
         }
-        self.ask_for_log(config, fx);
+        // Once in each round, or all comes as often as there are voters; but a log that goes further is worth another.
+        if better || !copies {
+            self.ask_for_log(config, fx);
+        }
     }
 
     pub(super) fn ask_for_log(&self, config: &Config, fx: Fx<'_, L>) {

@@ -158,7 +158,7 @@ impl<C: Datum> Protocol for Replication<C> {
                 "replication: the log and the election disagree on who leads",
             ),
             (
-                self.catch_up.is_none() || matches!(self.election.role(), Role::PreCandidate { .. }),
+                self.catch_up.is_none() || self.may_stand_yet(),
                 "replication: it catches up, but not to stand",
             ),
         ];
@@ -379,7 +379,7 @@ impl<C: Datum> Replication<C> {
         parts.events = events;
         // What the log made the election say: that it writes.
         fx.absorb(&mut parts.election, |timer| timer, |_, _| {});
-        if self.catch_up.is_some() && !matches!(self.election.role(), Role::PreCandidate { .. }) {
+        if self.catch_up.is_some() && !self.may_stand_yet() {
             self.catch_up = None;
         }
     }
@@ -392,6 +392,15 @@ impl<C: Datum> Replication<C> {
             && let Some(upto) = lead.unanswered()
         {
             fx.report(Report::Unreadable { upto });
+        }
+    }
+
+    /// It stands, or has let another try first: what it has asked for it still needs, if that one fails.
+    fn may_stand_yet(&self) -> bool {
+        match self.election.role() {
+            Role::PreCandidate { .. } => true,
+            Role::Follower => self.election.loyalty() == Loyalty::Free,
+            Role::Candidate { .. } | Role::Leader(_) | Role::Observer => false,
         }
     }
 
