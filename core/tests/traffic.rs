@@ -5,7 +5,6 @@
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -24,7 +24,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "replication: one leader, a command and a crash",
     "replication: one leader, a slow disk and a slow store",
     "replication: a crash between any two steps of the disk",
@@ -37,6 +37,7 @@ const NAMES: [&str; 12] = [
     "replication: catching up before standing",
     "replication: liveness around a hub that lacks entries",
     "replication: two leaders that ask first, and a crash",
+    "replication: giving way and going on to catch up",
 ];
 
 #[test]
@@ -99,6 +100,21 @@ fn two_leaders_that_ask_first() {
         ..Bounds::new(3, 2).crashes(1)
     };
     passes(gate(NAMES[11], bounds).golden(606_295));
+}
+
+/// Two ask, and the one with the worse rank gives way while it copies.
+#[test]
+fn giving_way_and_going_on() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        pre_vote: true,
+        ranks: true,
+        start: Start::Logs(vec![vec![1], vec![], vec![]]),
+        stands: &[&[], &[1, 2]],
+        sees: &[Sees::CopiedAside],
+        ..Bounds::new(3, 2)
+    };
+    passes(gate(NAMES[12], bounds).golden(826_542));
 }
 
 /// Raft's figure 8: an entry of term 2 reaches a majority in term 4, and is still not decided.

@@ -7,7 +7,7 @@
 //! * `replication/I9` Two logs that hold the same entry are the same up to it.
 //! * `replication/I10` Whoever leads holds every entry decided in an earlier term.
 //! * `replication/I11` Each place gets one decided entry, the same on every member, and members apply them in order.
-//! * `replication/I12` Catching up, like every cut of a log, removes no decided entry.
+//! * `replication/I12` What is decided stays on the disks of a majority: no cut, catching up included, takes it away.
 //! * `replication/D1` What a member says it holds is on its disk.
 //! * `replication/Q2` A read sees every entry decided before it was asked for.
 //! * `replication/V8` When things calm down, whoever reaches a majority gets to lead, whatever its log lacks, and all
@@ -51,7 +51,8 @@
 //! A voter whose log goes further than the asker's (by the last entry's term, then place) holds every decided entry that
 //! the asker ever acknowledged: take such an entry, acknowledged in its own term. The last entry of the further log is of
 //! that term and a later place, then one log is a prefix of the other; or of a later term, whose leader held the entry,
-//! or it could not have been elected. So no cut of what differs removes a decided entry, at no moment between. Votes keep
+//! or it could not have been elected. So no cut of what differs removes an entry that it has acknowledged and that is decided, at
+//! no moment between. (What it only copied may go again: answers that come late may be of a log that has been cut since.) Votes keep
 //! Raft's rule: a longer log wins none that it would not have won before.
 
 #[cfg(seeded_bugs)]

@@ -14,7 +14,7 @@ pub mod properties;
 pub mod queries;
 mod renaming;
 mod state;
-mod steps;
+pub(crate) mod steps;
 pub(crate) mod words;
 mod world;
 

@@ -51,9 +51,9 @@ impl Outcome {
 }
 
 /// Orders of successors: every term begins with another one.
-struct Orders {
-    voters: u16,
-    drawn: bool,
+pub(crate) struct Orders {
+    pub(crate) voters: u16,
+    pub(crate) drawn: bool,
 }
 
 impl Nonces for Orders {

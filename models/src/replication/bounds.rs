@@ -33,6 +33,8 @@ pub struct Bounds {
     pub pieces: u8,
     /// Who cannot win does not stand, and catches up first.
     pub pre_vote: bool,
+    /// An order of successors is drawn: of two that ask, one gives way.
+    pub ranks: bool,
     /// How a crash may fall between the steps of the disk.
     pub disk: Disk,
     /// Heartbeats after the first one of each leader, before the calm. (Whatever is said once may arrive again and again.)
@@ -64,6 +66,8 @@ pub enum Sees {
     AllApply,
     /// Entries are cut from a log.
     Cut,
+    /// A member copies that has let another ask first.
+    CopiedAside,
     /// What an earlier leader appended is decided by a later one.
     DecidedLate,
 }
@@ -102,6 +106,7 @@ impl Bounds {
             snapshots: 0,
             pieces: 1,
             pre_vote: false,
+            ranks: false,
             disk: Disk::Late,
             beats: 0,
             stands: &[],
@@ -213,6 +218,9 @@ impl Bounds {
         }
         if self.pre_vote {
             words.push("pre-vote with catch-up".into());
+        }
+        if self.ranks {
+            words.push("ranks".into());
         }
         if let Start::Logs(logs) = &self.start {
             words.push(format!(

@@ -1,6 +1,6 @@
 //! What the model remembers for its properties only.
 
-use pehra_core::replication::{Entry, LogId, LogImage};
+use pehra_core::replication::{Entry, LogId};
 
 use super::bounds::PLACES;
 use super::properties::broken;
@@ -51,18 +51,6 @@ impl Ghosts {
         if self.chosen[place].is_none_or(|chosen| chosen.id != entry.id) {
             self.broken |= broken::APPLIED_UNDECIDED;
         }
-    }
-
-    /// Whether a disk has lost a decided entry that it had.
-    #[must_use]
-    pub fn lost_by(&self, before: &LogImage<u8>, after: &LogImage<u8>) -> bool {
-        self.chosen.iter().flatten().any(|chosen| {
-            let holds = |image: &LogImage<u8>| {
-                chosen.id.index <= image.base.index
-                    || image.entry(chosen.id.index).is_some_and(|entry| entry.id == chosen.id)
-            };
-            holds(before) && !holds(after)
-        })
     }
 }
 

@@ -13,7 +13,7 @@ pub const I10: &str = "replication/I10 a leader holds what was decided in earlie
 /// Also of what members apply, and of snapshots.
 pub const I11: &str = "replication/I11 each place has one decided entry, and only those are applied, in order";
 /// On disk.
-pub const I12: &str = "replication/I12 no decided entry is cut from a log";
+pub const I12: &str = "replication/I12 what is decided stays on the disks of a majority";
 /// A claim that leaves.
 pub const D1: &str = "replication/D1 what is acknowledged is on disk";
 /// When a leader counts.
@@ -31,7 +31,7 @@ pub mod broken {
     pub const LOGS_DIFFER: u16 = 4;
     /// A leader lacks what was decided.
     pub const LEADER_LACKS: u16 = 8;
-    /// A decided entry was cut.
+    /// A decided entry is on too few disks.
     pub const DECIDED_CUT: u16 = 16;
     /// An acknowledgement of what is not on disk.
     pub const ACK_EARLY: u16 = 32;
@@ -53,6 +53,8 @@ pub mod done {
     pub const INSTALLED: u8 = 4;
     /// Entries were cut.
     pub const CUT: u8 = 8;
+    /// A member that let another ask first copied something.
+    pub const ASIDE: u8 = 16;
 }
 
 fn does(state: &State, bit: u8) -> bool {
@@ -96,6 +98,9 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             Sees::AllApply => Property::sometimes("all members apply an entry", |world: &World, state: &State| {
                 let applies = |member| state.members[usize::from(member)].node.state().applied().0 > 0;
                 (0..world.bounds().members()).all(applies)
+            }),
+            Sees::CopiedAside => Property::sometimes("who gave way goes on catching up", |_, state: &State| {
+                does(state, done::ASIDE)
             }),
             Sees::Cut => Property::sometimes("entries are cut", |_, state: &State| does(state, done::CUT)),
             Sees::DecidedLate => Property::sometimes(

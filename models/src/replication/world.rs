@@ -18,6 +18,7 @@ use super::messages::{ALL, Letter};
 use super::properties::{self, broken, done};
 use super::state::{Action, Member, State};
 use super::words;
+use crate::election::steps::Orders;
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Said, Site};
@@ -95,6 +96,13 @@ impl World {
         &self.configs[usize::from(member)]
     }
 
+    const fn orders(&self) -> Orders {
+        Orders {
+            voters: self.bounds.voters,
+            drawn: self.bounds.ranks,
+        }
+    }
+
     // --- one member -------------------------------------------------------------------------------------------------
 
     fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
@@ -110,32 +118,37 @@ impl World {
             What::Hear(word) => {
                 let Letter { from, message, .. } = Letter::unpack(word);
                 let from = NodeId(from.into());
-                site.feed(config, Input::Received { from, message }, &mut (), &mut said)
+                site.feed(config, Input::Received { from, message }, &mut self.orders(), &mut said)
             }
             What::Durable => site.make_durable(),
-            What::Reported => site.report(config, &mut (), &mut said),
-            What::Answer => site.answer(config, &mut (), &mut said),
-            What::Fire(timer) => site.feed(config, Input::Fired(timer), &mut (), &mut said),
+            What::Reported => site.report(config, &mut self.orders(), &mut said),
+            What::Answer => site.answer(config, &mut self.orders(), &mut said),
+            What::Fire(timer) => site.feed(config, Input::Fired(timer), &mut self.orders(), &mut said),
             What::Crash => {
-                site.crash(config, &mut (), &mut said);
+                site.crash(config, &mut self.orders(), &mut said);
                 true
             }
             What::Propose(number) => {
                 let command = Command::Propose(number);
-                site.feed(config, Input::Commanded(RequestId(0), command), &mut (), &mut said)
+                site.feed(
+                    config,
+                    Input::Commanded(RequestId(0), command),
+                    &mut self.orders(),
+                    &mut said,
+                )
             }
             What::Read => site.feed(
                 config,
                 Input::Commanded(RequestId(1), Command::Read),
-                &mut (),
+                &mut self.orders(),
                 &mut said,
             ),
             What::Snapshot => self.take_snapshot(config, &mut site, &mut said),
         };
         loop {
             let durable = self.bounds.disk == Disk::Instant && site.make_durable();
-            let reported = self.bounds.disk != Disk::Split && site.report(config, &mut (), &mut said);
-            let answered = !self.bounds.slow_store && site.answer(config, &mut (), &mut said);
+            let reported = self.bounds.disk != Disk::Split && site.report(config, &mut self.orders(), &mut said);
+            let answered = !self.bounds.slow_store && site.answer(config, &mut self.orders(), &mut said);
             if !durable && !reported && !answered {
                 break;
             }
@@ -153,7 +166,12 @@ impl World {
         (0..u32::from(self.bounds.pieces)).all(|nth| {
             let end = nth + 1 == u32::from(self.bounds.pieces);
             let command = Command::Piece { upto, nth, end, body };
-            site.feed(config, Input::Commanded(RequestId(2), command), &mut (), said)
+            site.feed(
+                config,
+                Input::Commanded(RequestId(2), command),
+                &mut self.orders(),
+                said,
+            )
         })
     }
 
@@ -169,15 +187,21 @@ impl World {
         let restarted = matches!(what, What::Crash);
         let known = if restarted { is.decided() } else { was.decided() };
         let newly = known.next().0..=is.decided().0;
-        let asked = matches!(was.election().role(), Role::PreCandidate { .. });
-        let copied = asked && was.log() != is.log() && !restarted;
+        let suffix = matches!(what, What::Hear(word) if is_copy(&Letter::unpack(word).message));
+        let copied = suffix && was.log() != is.log();
+        let asks = matches!(was.election().role(), Role::PreCandidate { .. });
+        let copied = match (copied, asks) {
+            (true, true) => done::COPIED,
+            (true, false) => done::ASIDE,
+            (false, _) => 0,
+        };
         let mut outcome = Outcome {
             sent: Vec::new(),
             broken: 0,
             decided: newly.filter_map(|at| is.log().id_at(Index(at))).collect(),
             applied: Vec::new(),
             readable: None,
-            done: if copied { done::COPIED } else { 0 },
+            done: copied,
             member: self.parts.members.share(site),
         };
         let site = &outcome.member;
@@ -459,7 +483,12 @@ impl World {
         }
         let (was, is) = (&before.members[place].image, &state.members[place].image);
         if was.entries != is.entries || was.base != is.base {
-            if ghosts.lost_by(was, is) {
+            let copies = |id: LogId| {
+                let disks = (0..usize::from(self.bounds.members())).map(|other| &state.members[other].image);
+                disks.filter(|image| is_held(image, id)).count()
+            };
+            let few = |id: LogId| copies(id) * 2 <= usize::from(self.bounds.voters);
+            if ghosts.chosen.iter().flatten().any(|chosen| few(chosen.id)) {
                 ghosts.broken |= broken::DECIDED_CUT;
             }
             let others = (0..self.bounds.members()).filter(|other| *other != member);
@@ -484,9 +513,19 @@ impl World {
     fn start(&self) -> State {
         let start = |member: u8| {
             let mut said = Vec::new();
-            let mut site = Site::start(self.config(member), self.bounds.image(member), &mut (), &mut said);
+            let mut site = Site::start(
+                self.config(member),
+                self.bounds.image(member),
+                &mut self.orders(),
+                &mut said,
+            );
             // The quarantine of the first start is over: that only lets a member do more.
-            site.feed(self.config(member), Input::Fired(Timer::Election), &mut (), &mut said);
+            site.feed(
+                self.config(member),
+                Input::Fired(Timer::Election),
+                &mut self.orders(),
+                &mut said,
+            );
             self.parts.members.share(site)
         };
         let mut members = [start(0); MEMBERS];
@@ -586,6 +625,11 @@ fn is_news(leader: &Member, term: Term, follower: NodeId, upto: Index, decided: 
     let others = state.lead().map_or(&[][..], pehra_core::replication::Lead::others);
     let mut others = others.iter().filter(|known| known.node == follower);
     state.election().term() == term && others.any(|known| known.matched < upto || known.decided < decided)
+}
+
+/// Whether this may be what a member asked a voter for.
+const fn is_copy(message: &Message<u8>) -> bool {
+    matches!(message, Message::Notice(Notice::Suffix { .. }))
 }
 
 fn is_on_disk(image: &LogImage<u8>, upto: Index) -> bool {
