@@ -5,14 +5,6 @@
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::wildcard_enum_match_arm
-)]
 
 use pehra_core::sleep::traffic::{Answers, Asked, Awaited, InFlight, Misframed, Requests};
 use proptest::prelude::*;
