@@ -18,7 +18,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 22] = [
     "election: two crashes between any two steps of the disk",
     "election: four voters",
     "election: check-quorum",
@@ -38,6 +38,9 @@ const NAMES: [&str; 19] = [
     "election: five voters, two terms",
     "election: three terms, whatever timers do",
     "election: liveness without one of them, with ranks",
+    "election: liveness around a hub, and beside a deaf one, one term more",
+    "election: liveness around a hub among five, after an outage",
+    "election: liveness around a hub among five, one term more",
 ];
 
 #[test]
@@ -159,8 +162,20 @@ fn once_calm_any_majority_gets_a_leader() {
 #[test]
 fn once_calm_whoever_reaches_a_majority_is_enough() {
     let shapes = vec![Shape::Hub(0), Shape::Hub(1), Shape::Deaf(0), Shape::Deaf(1)];
-    let bounds = calm(Bounds::new(3, 1), 2, shapes);
-    passes(gate(NAMES[13], bounds).golden(345_542).settles(a_leader_stays()));
+    let bounds = |headroom| calm(Bounds::new(3, 1), headroom, shapes.clone());
+    passes(gate(NAMES[13], bounds(2)).golden(345_542).settles(a_leader_stays()));
+    passes(gate(NAMES[19], bounds(3)).golden(345_542).settles(a_leader_stays()));
+}
+
+/// The hub has missed two terms, and nobody else can win: it has to learn the term from those that refuse it.
+#[test]
+fn a_hub_among_five_leads_although_its_term_is_old() {
+    let bounds = |headroom| Bounds {
+        outage: &[0, 2, 1, 1, 1],
+        ..calm(Bounds::new(5, 2), headroom, vec![Shape::Hub(0)])
+    };
+    passes(gate(NAMES[20], bounds(2)).golden(593_064).settles(a_leader_stays()));
+    passes(gate(NAMES[21], bounds(3)).golden(593_064).settles(a_leader_stays()));
 }
 
 /// Of the states that differ only in names, or in what no property can tell, one is walked; and timers go off in their

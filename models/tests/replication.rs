@@ -24,7 +24,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "replication: one leader, a command and a crash",
     "replication: one leader, a slow disk and a slow store",
     "replication: a crash between any two steps of the disk",
@@ -38,6 +38,7 @@ const NAMES: [&str; 13] = [
     "replication: liveness around a hub that lacks entries",
     "replication: two leaders that ask first, and a crash",
     "replication: giving way and going on to catch up",
+    "replication: liveness around a hub, one term more",
 ];
 
 #[test]
@@ -196,13 +197,14 @@ fn catching_up_before_standing() {
 
 #[test]
 fn once_calm_who_reaches_a_majority_leads_whatever_its_log_lacks() {
-    let bounds = Bounds {
+    let bounds = |headroom| Bounds {
         disk: Disk::Instant,
         pre_vote: true,
         start: Start::Logs(vec![vec![1, 2], vec![1, 1], vec![1, 2]]),
-        headroom: 2,
+        headroom,
         calms: vec![Shape::Hub(1)],
         ..Bounds::new(3, 2)
     };
-    passes(gate(NAMES[10], bounds).golden(13_386).settles(all_get_the_log()));
+    passes(gate(NAMES[10], bounds(2)).golden(13_386).settles(all_get_the_log()));
+    passes(gate(NAMES[13], bounds(3)).golden(13_386).settles(all_get_the_log()));
 }

@@ -268,6 +268,16 @@ fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_mod
             },
         ),
         Bug::E16PreVoteChanges => ("a pre-vote that raises terms", asking),
+        Bug::E17LowTermUnanswered => (
+            "a pre-vote in an old term that nobody answers (canonical/raft 279)",
+            Bounds {
+                pre_vote: true,
+                outage: &[0, 2, 1, 1, 1],
+                headroom: 2,
+                calms: vec![Shape::Hub(0)],
+                ..Bounds::new(5, 2)
+            },
+        ),
         Bug::E19ResignDoesNotFree => ("a resignation that frees nobody", Bounds { resigns: 1, ..small }),
         Bug::E20PreCandidateGivesUp => ("a member that asks once and never again", one_gone()),
         Bug::E21LostIsFresh => (

@@ -91,7 +91,7 @@ pub enum Bug {
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 36] = [
+    pub const HUNTED: [Self; 37] = [
         Self::E1VoteNotPersisted,
         Self::E2VotedEarly,
         Self::E3VoteForgottenAtStart,
@@ -109,6 +109,7 @@ impl Bug {
         Self::E14SilenceIsAbsence,
         Self::E15ObserverVotes,
         Self::E16PreVoteChanges,
+        Self::E17LowTermUnanswered,
         Self::E19ResignDoesNotFree,
         Self::E20PreCandidateGivesUp,
         Self::E21LostIsFresh,
@@ -132,9 +133,6 @@ impl Bug {
 
     /// Those that only show with a log; hunted in the model of replication.
     pub const WITH_A_LOG: [Self; 2] = [Self::E18PreVoteIgnoresLog, Self::L2VoteIgnoresLog];
-
-    /// One whose model is to come: with three voters others can win in its stead, it needs a hub among five, and a log.
-    pub const WAITING: [Self; 1] = [Self::E17LowTermUnanswered];
 }
 
 pub(super) fn recovered(config: &Config, recovered: Recovered<HardState>) -> Recovered<HardState> {

@@ -1,9 +1,9 @@
 //! How large a world of election is, and which mechanisms are on in it.
 
-use pehra_core::election::{Config, Timing};
+use pehra_core::election::{Config, HardImage, HardState, Timing};
 use pehra_core::members::NodeSet;
 use pehra_core::node::GateBound;
-use pehra_core::types::NodeId;
+use pehra_core::types::{NodeId, Term};
 
 /// The most members of a world.
 pub const MEMBERS: usize = 5;
@@ -50,6 +50,9 @@ pub struct Bounds {
     pub reduced: bool,
     /// Handed over, durable, reported are three steps; otherwise the last two are one.
     pub split: bool,
+    /// The terms on the members' disks after an outage of all, out of which they start into the calm; without any, they
+    /// start with nothing, long before it.
+    pub outage: &'static [u8],
     /// How the network may calm down, for liveness.
     pub calms: Vec<Shape>,
     /// The bug.
@@ -112,6 +115,7 @@ impl Bounds {
             gate: GateBound::MODEL,
             reduced: false,
             split: false,
+            outage: &[],
             calms: Vec::new(),
             #[cfg(seeded_bugs)]
             bug: None,
@@ -137,6 +141,20 @@ impl Bounds {
     pub fn reduced(mut self) -> Self {
         self.reduced = true;
         self
+    }
+
+    /// The disk that this member begins with.
+    #[must_use]
+    pub fn image(&self, member: u8) -> HardImage {
+        let term = self.outage.get(usize::from(member)).copied().unwrap_or(0);
+        let hard = HardState {
+            term: Term(term.into()),
+            vote: None,
+        };
+        HardImage {
+            hard: (term > 0).then_some(hard),
+            lost: false,
+        }
     }
 
     /// All members.
@@ -184,6 +202,12 @@ impl Bounds {
             if on {
                 words.push(what.into());
             }
+        }
+        if !self.outage.is_empty() {
+            words.push(format!(
+                "after an outage in which the terms {:?} were left on the disks",
+                self.outage
+            ));
         }
         if !self.calms.is_empty() {
             let shapes: Vec<String> = self.calms.iter().map(|shape| format!("{shape:?}")).collect();

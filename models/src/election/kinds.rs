@@ -55,8 +55,12 @@ impl Kinds for World {
         match kind {
             "reported" => bounds.split,
             // A heartbeat that was sent once is under way for ever, unless each arrival counts.
-            "heartbeat timer" | "calm" => !bounds.calms.is_empty(),
-            "peer timer" => bounds.check_quorum || bounds.calms.iter().any(|shape| *shape != Shape::All),
+            "heartbeat timer" => !bounds.calms.is_empty(),
+            "calm" => !bounds.calms.is_empty() && bounds.outage.is_empty(),
+            "peer timer" => {
+                bounds.check_quorum
+                    || (bounds.outage.is_empty() && bounds.calms.iter().any(|shape| *shape != Shape::All))
+            }
             "hand-over timer" | "transfer" => bounds.transfers > 0,
             "write timer" => bounds.late_writes > 0,
             "crash" => bounds.crashes > 0,

@@ -137,7 +137,7 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             (0..world.bounds().members()).any(|member| state.leads(member))
         }),
     ];
-    if bounds.terms > 1 && bounds.voters > 2 {
+    if bounds.terms > 1 && bounds.voters > 2 && bounds.outage.is_empty() {
         // Two leaders at a time, of different terms: that is why a term is a fencing number, and why one must ask.
         all.push(Property::sometimes(
             "a leader of the past still leads",

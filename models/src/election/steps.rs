@@ -213,7 +213,7 @@ impl Steps for World {
     fn start(&self, index: u8) -> Shared<Member> {
         let mut said = Vec::new();
         let (gate, config) = (self.bounds.gate, self.config(index));
-        let site = Site::start_behind(gate, config, HardImage::default(), &mut self.orders(), &mut said);
+        let site = Site::start_behind(gate, config, self.bounds.image(index), &mut self.orders(), &mut said);
         self.parts.members.share(site)
     }
 

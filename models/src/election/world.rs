@@ -395,7 +395,11 @@ impl World {
                 bounds.resigns,
                 bounds.late_writes,
             ],
-            calm: None,
+            calm: if bounds.outage.is_empty() {
+                None
+            } else {
+                bounds.calms.first().copied()
+            },
             ghosts: Ghosts::default(),
         };
         self.represent(state)
