@@ -317,7 +317,7 @@ fn constrained_lan() {
 
 #[test]
 fn constrained_wan() {
-    try_all("constrained_wan", Timing::WAN, Setting::WAN, false, (2000, 4));
+    try_all("constrained_wan", Timing::WAN, Setting::WAN, false, (2000, 1));
 }
 
 #[test]
@@ -338,6 +338,6 @@ fn constrained_with_a_snapshot_wan() {
         Timing::WAN,
         Setting::WAN,
         true,
-        (2000, 3),
+        (2000, 0),
     );
 }

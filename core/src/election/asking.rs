@@ -56,7 +56,12 @@ impl<L: Position> Election<L> {
 
     /// The successors stand one after the other, so that two seldom stand at once. Whoever is gone has no place.
     pub(super) fn await_rank(&self, config: &Config, gone: Option<NodeId>, fx: Fx<'_, L>) {
-        let step = config.timing.rank_step;
+        // Who asks first harms nobody if another does too: the ranks may stand closer.
+        let step = if config.pre_vote {
+            config.timing.rank_step.half()
+        } else {
+            config.timing.rank_step
+        };
         let before = match self.ahead {
             Some(ahead) => gone.map_or(ahead, |gone| ahead.without(gone)).count(),
             None => 0,
