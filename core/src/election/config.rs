@@ -12,7 +12,8 @@ pub struct Timing {
     pub heartbeat: Ticks,
     /// T: silence after which a leader counts as gone, and answers without which a leader gives up.
     pub election: Ticks,
-    /// d: how much later each next successor stands; where it asks first, half of that. It covers two round trips and one durable write.
+    /// d: how much later each next successor stands; where it asks first, half of that. It covers two round trips and one
+    /// durable write.
     pub rank_step: Ticks,
     /// L: how long a leader may act on a majority's last answer, from the moment its question left.
     pub lease: Ticks,
