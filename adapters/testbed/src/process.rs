@@ -1,6 +1,7 @@
 //! A child process that ends with its owner.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::TcpListener;
 use std::process::{Child, Command};
@@ -94,6 +95,10 @@ pub fn wait_until(what: &str, patience: Duration, mut ready: impl FnMut() -> boo
     }
 }
 
+/// Below those that Linux gives to outgoing connections (32768 and up): one of them could be taken by any client between the
+/// moment it is asked for here and the moment its server starts.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
 /// A TCP port that was free a moment ago, and that this process was not given before: what a test has killed must find its
 /// own port free when it starts again, not taken by the server of the test beside it.
 ///
@@ -102,11 +107,15 @@ pub fn wait_until(what: &str, patience: Duration, mut ready: impl FnMut() -> boo
 #[must_use]
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on loopback");
-        let port = listener.local_addr().expect("a bound socket has an address").port();
-        if GIVEN.lock().expect("nobody panics with it").insert(port) {
+    let count = u64::from(PORTS.end - PORTS.start);
+    for _ in 0..10_000 {
+        // Each of these hashes otherwise: two processes that ask at once begin in different places.
+        let drawn = RandomState::new().hash_one(0) % count;
+        let port = PORTS.start + u16::try_from(drawn).expect("fewer than all ports");
+        let free = TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if free && GIVEN.lock().expect("nobody panics with it").insert(port) {
             return port;
         }
     }
+    panic!("no free port from {} to {} on loopback", PORTS.start, PORTS.end);
 }
