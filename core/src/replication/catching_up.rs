@@ -55,7 +55,7 @@ impl<C: Datum> Replication<C> {
         });
     }
 
-    pub(super) fn on_fetched_for_asker(&self, asker: NodeId, _from: Index, entries: Vec<Entry<C>>, fx: Fx<'_, C>) {
+    pub(super) fn on_fetched_for_asker(&self, asker: NodeId, entries: Vec<Entry<C>>, fx: Fx<'_, C>) {
         let last = self.log.last();
         let Some(end) = entries.last().map(|entry| entry.id) else {
             return;

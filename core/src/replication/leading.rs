@@ -92,9 +92,6 @@ impl<C: Datum> Replication<C> {
             confirmed: None,
         });
         self.append_own(config, Body::Empty, parts, fx);
-        for node in config.election.peers().iter() {
-            self.mark_ready(node);
-        }
     }
 
     pub(super) fn on_proposal(
@@ -153,8 +150,9 @@ impl<C: Datum> Replication<C> {
             }
         }
         self.append(config, entry, parts, fx);
+        // Nobody else has it yet.
         for node in config.election.peers().iter() {
-            self.mark_ready(node);
+            self.election.may_succeed(node, false);
         }
         #[cfg(seeded_bugs)]
         if config.has(super::bugs::Bug::L3OwnCopyEarly) {
@@ -227,6 +225,9 @@ impl<C: Datum> Replication<C> {
             .chain([self.stored]);
         // Each copy's end is a candidate: how many reach it?
         for end in candidates {
+            if end <= upto {
+                continue;
+            }
             let reaches = |progress: &&Progress| progress.matched >= end;
             let mut copies: NodeSet = lead.others.iter().filter(reaches).map(|other| other.node).collect();
             if self.stored >= end {
@@ -235,7 +236,7 @@ impl<C: Datum> Replication<C> {
             let of_this_term = self.log.term_at(end) == Some(self.election.term());
             #[cfg(seeded_bugs)]
             let of_this_term = of_this_term || config.has(super::bugs::Bug::L1CountsOldTerms);
-            if end > upto && of_this_term && copies.and(voters).is_majority_of(voters) {
+            if of_this_term && copies.is_majority_of(voters) {
                 upto = end;
             }
         }
@@ -277,25 +278,29 @@ impl<C: Datum> Replication<C> {
 
     /// Asks everybody who lacks something how far it is. The answer gets things going again.
     pub(super) fn probe(&mut self, fx: Fx<'_, C>) {
-        let (term, decided, last) = (self.election.term(), self.decided, self.log.last().index);
-        let Some(lead) = &mut self.lead else { return };
-        for progress in &mut lead.others {
-            let gathers = core::mem::take(&mut progress.gathering);
-            if gathers || (progress.matched == last && progress.decided == decided) {
-                continue;
+        let (decided, last) = (self.decided, self.log.last().index);
+        let gathers = |progress: &mut Progress| core::mem::take(&mut progress.gathering);
+        let mut lead = self.lead.take();
+        for progress in lead.iter_mut().flat_map(|lead| &mut lead.others) {
+            if !gathers(progress) && (progress.matched < last || progress.decided < decided) {
+                self.ask_how_far(progress, fx);
             }
-            let at = progress.next.before().max(self.log.base().index);
-            if let Some(prev) = self.log.id_at(at) {
-                fx.notice(
-                    progress.node,
-                    Notice::Append {
-                        term,
-                        prev,
-                        entry: None,
-                        decided,
-                    },
-                );
-            }
+        }
+        self.lead = lead;
+    }
+
+    fn ask_how_far(&self, progress: &Progress, fx: Fx<'_, C>) {
+        let at = progress.next.before().max(self.log.base().index);
+        if let Some(prev) = self.log.id_at(at) {
+            fx.notice(
+                progress.node,
+                Notice::Append {
+                    term: self.election.term(),
+                    prev,
+                    entry: None,
+                    decided: self.decided,
+                },
+            );
         }
     }
 
@@ -309,8 +314,9 @@ impl<C: Datum> Replication<C> {
         progress.next = next;
         progress.decided = Index::ZERO;
         progress.gathering = false;
+        let progress = *progress;
         self.mark_ready(peer);
-        self.probe(fx);
+        self.ask_how_far(&progress, fx);
     }
 
     /// It has asked for the next piece of the snapshot.

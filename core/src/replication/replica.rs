@@ -308,16 +308,15 @@ impl<C: Datum> Replication<C> {
             }
             (
                 Query::Entries {
-                    from,
                     whom: Whom::Asker(node),
                     ..
                 },
                 Rows::Entries(entries),
             ) => {
-                self.on_fetched_for_asker(node, from, entries, fx);
+                self.on_fetched_for_asker(node, entries, fx);
             }
             (Query::Piece { base, nth, whom }, Rows::Piece { piece, end }) => {
-                self.on_fetched_piece(config, whom, (base, nth), piece, end, fx);
+                self.on_fetched_piece(whom, (base, nth), piece, end, fx);
             }
             (Query::Entries { .. }, Rows::Piece { .. }) | (Query::Piece { .. }, Rows::Entries(_)) => {
                 fx.fault(Broken("replication: the store answered another question"));

@@ -128,8 +128,7 @@ impl<C: Datum> Replication<C> {
     }
 
     pub(super) fn on_fetched_piece(
-        &mut self,
-        config: &Config,
+        &self,
         whom: Whom,
         (base, nth): (LogId, u32),
         piece: Option<C>,
@@ -140,7 +139,6 @@ impl<C: Datum> Replication<C> {
             return;
         };
         let Some(body) = piece else { return };
-        let _ = config;
         fx.notice(
             node,
             Notice::Piece {
