@@ -5,6 +5,7 @@
 //! * [`properties`] - what must hold; [`queries`] - what must happen once things calm down.
 
 mod bounds;
+mod dead;
 mod diagram;
 mod ghosts;
 mod kinds;
@@ -12,6 +13,7 @@ mod messages;
 pub mod properties;
 pub mod queries;
 mod state;
+mod steps;
 mod words;
 mod world;
 

@@ -5,66 +5,37 @@ use std::sync::Arc;
 
 use pehra_core::election::{self, Loyalty, Role, Timer};
 use pehra_core::protocol::Input;
-use pehra_core::replication::{
-    Claim, Command, Config, Entry, Event, Index, LogId, LogImage, Message, Notice, Replication, Report,
-};
-use pehra_core::types::{NodeId, RequestId, Term};
+use pehra_core::replication::{Claim, Config, LogId, LogImage, Message, Notice};
+use pehra_core::types::NodeId;
 use stateright::{Model, Path, Property};
 
-use super::bounds::{Bounds, Disk, MEMBERS, PLACES, Shape};
+use super::bounds::{Bounds, MEMBERS, PLACES, Shape};
+use super::dead::can_matter;
 use super::diagram;
 use super::ghosts::Ghosts;
 use super::messages::{ALL, Letter};
-use super::properties::{self, broken, done};
+use super::properties::{self, broken};
 use super::state::{Action, Member, State};
+use super::steps::{Outcome, What};
 use super::words;
-use crate::election::steps::Orders;
 use crate::net::Net;
 use crate::shared::{Memo, Pool, Shared};
-use crate::site::{Said, Site};
+use crate::site::Site;
 
 /// A cluster.
 #[derive(Clone)]
 pub struct World {
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
     configs: Vec<Config>,
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
 }
 
 #[derive(Default)]
-struct Parts {
-    members: Pool<Member>,
+pub(super) struct Parts {
+    pub(super) members: Pool<Member>,
     nets: Pool<Net>,
     ghosts: Pool<Ghosts>,
-    steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
-}
-
-/// What is done to one member.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum What {
-    Hear(u32),
-    Durable,
-    Reported,
-    Answer,
-    Fire(Timer),
-    Crash,
-    Propose(u8),
-    Read,
-    Snapshot,
-}
-
-/// What a step makes of a member.
-struct Outcome {
-    member: Shared<Member>,
-    sent: Vec<Letter>,
-    /// What the step alone shows to be broken.
-    broken: u16,
-    /// What it says is decided, in order.
-    decided: Vec<LogId>,
-    applied: Vec<Entry<u8>>,
-    readable: Option<Index>,
-    /// What it did that is worth seeing.
-    done: u8,
+    pub(super) steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
 }
 
 impl World {
@@ -95,163 +66,6 @@ impl World {
     pub fn config(&self, member: u8) -> &Config {
         &self.configs[usize::from(member)]
     }
-
-    const fn orders(&self) -> Orders {
-        Orders {
-            voters: self.bounds.voters,
-            drawn: self.bounds.ranks,
-        }
-    }
-
-    // --- one member -------------------------------------------------------------------------------------------------
-
-    fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
-        let compute = |_: &_| self.compute(index, member, what);
-        self.parts.steps.answer((index, member, what), compute).as_ref()
-    }
-
-    fn compute(&self, index: u8, before: Shared<Member>, what: What) -> Option<Outcome> {
-        let config = self.config(index);
-        let mut site = Member::clone(&before);
-        let mut said = Vec::new();
-        let taken = match what {
-            What::Hear(word) => {
-                let Letter { from, message, .. } = Letter::unpack(word);
-                let from = NodeId(from.into());
-                site.feed(config, Input::Received { from, message }, &mut self.orders(), &mut said)
-            }
-            What::Durable => site.make_durable(),
-            What::Reported => site.report(config, &mut self.orders(), &mut said),
-            What::Answer => site.answer(config, &mut self.orders(), &mut said),
-            What::Fire(timer) => site.feed(config, Input::Fired(timer), &mut self.orders(), &mut said),
-            What::Crash => {
-                site.crash(config, &mut self.orders(), &mut said);
-                true
-            }
-            What::Propose(number) => {
-                let command = Command::Propose(number);
-                site.feed(
-                    config,
-                    Input::Commanded(RequestId(0), command),
-                    &mut self.orders(),
-                    &mut said,
-                )
-            }
-            What::Read => site.feed(
-                config,
-                Input::Commanded(RequestId(1), Command::Read),
-                &mut self.orders(),
-                &mut said,
-            ),
-            What::Snapshot => self.take_snapshot(config, &mut site, &mut said),
-        };
-        loop {
-            let durable = self.bounds.disk == Disk::Instant && site.make_durable();
-            let reported = self.bounds.disk != Disk::Split && site.report(config, &mut self.orders(), &mut said);
-            let answered = !self.bounds.slow_store && site.answer(config, &mut self.orders(), &mut said);
-            if !durable && !reported && !answered {
-                break;
-            }
-        }
-        taken.then(|| self.outcome(index, &before, what, site, said))
-    }
-
-    /// The host hands over its state, piece by piece: here the number of entries in it.
-    fn take_snapshot(&self, config: &Config, site: &mut Member, said: &mut Vec<Said<Replication<u8>>>) -> bool {
-        let upto = site.node.state().applied();
-        if upto <= site.node.state().log().base().index {
-            return false;
-        }
-        let body = u8::try_from(upto.0).expect("few entries");
-        (0..u32::from(self.bounds.pieces)).all(|nth| {
-            let end = nth + 1 == u32::from(self.bounds.pieces);
-            let command = Command::Piece { upto, nth, end, body };
-            site.feed(
-                config,
-                Input::Commanded(RequestId(2), command),
-                &mut self.orders(),
-                said,
-            )
-        })
-    }
-
-    fn outcome(
-        &self,
-        index: u8,
-        before: &Member,
-        what: What,
-        site: Member,
-        said: Vec<Said<Replication<u8>>>,
-    ) -> Outcome {
-        let (was, is) = (before.node.state(), site.node.state());
-        let restarted = matches!(what, What::Crash);
-        let known = if restarted { is.decided() } else { was.decided() };
-        let newly = known.next().0..=is.decided().0;
-        let suffix = matches!(what, What::Hear(word) if is_copy(&Letter::unpack(word).message));
-        let copied = suffix && was.log() != is.log();
-        let asks = matches!(was.election().role(), Role::PreCandidate { .. });
-        let copied = match (copied, asks) {
-            (true, true) => done::COPIED,
-            (true, false) => done::ASIDE,
-            (false, _) => 0,
-        };
-        let mut outcome = Outcome {
-            sent: Vec::new(),
-            broken: 0,
-            decided: newly.filter_map(|at| is.log().id_at(Index(at))).collect(),
-            applied: Vec::new(),
-            readable: None,
-            done: copied,
-            member: self.parts.members.share(site),
-        };
-        let site = &outcome.member;
-        for one in said {
-            let (to, message): (NodeId, Message<u8>) = match one {
-                Said::Notice(to, notice) => (to, notice.into()),
-                Said::Claim(to, claim) => {
-                    if let Claim::Appended { upto, .. } = claim
-                        && !is_on_disk(&site.image, upto)
-                    {
-                        outcome.broken |= broken::ACK_EARLY;
-                    }
-                    (to, claim.into())
-                }
-                Said::Event(Event::Decided(entry)) => {
-                    outcome.applied.push(entry);
-                    continue;
-                }
-                Said::Event(Event::Load { base }) => {
-                    if !restarted {
-                        outcome.done |= done::INSTALLED;
-                    }
-                    let right = |piece: &u8| u64::from(*piece) == base.index.0;
-                    let whole = site.image.pieces.len() == usize::from(self.bounds.pieces);
-                    if site.image.base == base && !(whole && site.image.pieces.iter().all(right)) {
-                        outcome.broken |= broken::WRONG_SNAPSHOT;
-                    }
-                    continue;
-                }
-                Said::Event(Event::Readable { at, .. }) => {
-                    outcome.readable = Some(at);
-                    outcome.done |= done::READ;
-                    continue;
-                }
-                Said::Report(Report::Cut { .. }) => {
-                    outcome.done |= done::CUT;
-                    continue;
-                }
-                Said::Event(_) | Said::Report(_) | Said::Armed(..) => continue,
-            };
-            outcome.sent.push(Letter {
-                from: index,
-                to: u8::try_from(to.0).expect("few members"),
-                message,
-            });
-        }
-        outcome
-    }
-
-    // --- all of them ------------------------------------------------------------------------------------------------
 
     /// What is said to everybody alike is one message, where it does not matter how often it arrives.
     fn address(&self, letter: Letter) -> Letter {
@@ -547,93 +361,6 @@ impl World {
             ghosts: self.parts.ghosts.share(self.history()),
         }
     }
-}
-
-fn hard(site: &Member) -> (Term, Option<NodeId>) {
-    site.image
-        .hard
-        .map_or((Term::ZERO, None), |hard| (hard.term, hard.vote))
-}
-
-/// Whether hearing this, now or later, could change anything. No member will ever be in a term below that on its disk.
-fn can_matter(
-    (sender, site): (&Member, &Member),
-    letter: &Letter,
-    to: u8,
-    (listens, no_crash, terms): (bool, bool, u8),
-) -> bool {
-    let state = site.node.state();
-    let current = state.election().term();
-    let (durable, vote) = hard(site);
-    let (from, to) = (NodeId(letter.from.into()), NodeId(to.into()));
-    // One that is late is answered by a Nack. If its sender is in the last term, that changes nothing.
-    let nacked = listens || hard(sender).0.0 < terms.into();
-    match &letter.message {
-        Message::Notice(Notice::Election(notice)) => match notice {
-            election::Notice::PreVote { term, .. } | election::Notice::Heartbeat { term, .. } => {
-                durable <= *term || nacked
-            }
-            election::Notice::PreVoted { term } | election::Notice::Resign { term } => durable < *term,
-        },
-        Message::Claim(Claim::Election(claim)) => match claim {
-            election::Claim::Nack { term } | election::Claim::Behind { term, .. } => durable < *term,
-            // Nobody has opened the first round: its answers only show that their sender is there.
-            election::Claim::Ack { round, term } => (listens || *round > 0) && durable <= *term,
-            // A candidate of this term is one now, or never again.
-            election::Claim::Voted { term } => lacks_vote(site, *term, from),
-            // Whoever has voted says so again, to a candidate that may not have heard.
-            election::Claim::Vote { term, .. } | election::Claim::Transfer { term, .. } => {
-                let again = vote == Some(from) && lacks_vote(sender, *term, to);
-                durable < *term || (durable == *term && (vote.is_none() || again))
-            }
-        },
-        Message::Notice(Notice::Append {
-            term,
-            prev,
-            entry,
-            decided,
-        }) => {
-            let upto = entry.as_ref().map_or(*prev, |entry| entry.id);
-            // It has all that, and its leader knows. (A crash would make it forget what is decided.)
-            let known = no_crash
-                && current == *term
-                && state.log().holds(upto)
-                && *decided <= state.decided()
-                && !is_news(sender, *term, to, upto.index, state.decided());
-            durable <= *term && !known
-        }
-        Message::Claim(Claim::Appended { term, upto, decided }) => is_news(site, *term, from, *upto, *decided),
-        Message::Claim(Claim::Missing { term, .. }) => current == *term && state.lead().is_some(),
-        Message::Notice(Notice::Ask { .. } | Notice::Suffix { .. } | Notice::Piece { .. })
-        | Message::Claim(Claim::Pieced { .. }) => true,
-    }
-}
-
-/// Whether this one stands in this term and lacks that vote.
-fn lacks_vote(candidate: &Member, term: Term, voter: NodeId) -> bool {
-    let election = candidate.node.state().election();
-    match election.role() {
-        Role::Candidate { granted } => election.term() == term && !granted.contains(voter),
-        Role::Observer | Role::Follower | Role::PreCandidate { .. } | Role::Leader(_) => false,
-    }
-}
-
-/// Whether the leader of this term, if this is one, did not know that about a follower. Whoever leads a term leads it now,
-/// or never again.
-fn is_news(leader: &Member, term: Term, follower: NodeId, upto: Index, decided: Index) -> bool {
-    let state = leader.node.state();
-    let others = state.lead().map_or(&[][..], pehra_core::replication::Lead::others);
-    let mut others = others.iter().filter(|known| known.node == follower);
-    state.election().term() == term && others.any(|known| known.matched < upto || known.decided < decided)
-}
-
-/// Whether this may be what a member asked a voter for.
-const fn is_copy(message: &Message<u8>) -> bool {
-    matches!(message, Message::Notice(Notice::Suffix { .. }))
-}
-
-fn is_on_disk(image: &LogImage<u8>, upto: Index) -> bool {
-    upto <= image.last().index
 }
 
 fn is_held(image: &LogImage<u8>, id: LogId) -> bool {
