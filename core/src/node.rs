@@ -219,6 +219,16 @@ impl<P: Protocol> Node<P> {
         &self.protocol
     }
 
+    /// The same node with its protocol's state renamed. For models, in which states that differ only in the names of things are
+    /// one; nothing else may change.
+    #[must_use]
+    pub fn renamed(&self, rename: impl FnOnce(&P) -> P) -> Self {
+        Self {
+            protocol: rename(&self.protocol),
+            ..self.clone()
+        }
+    }
+
     /// Why the node has stopped, if it has.
     #[must_use]
     pub const fn fault(&self) -> Option<Broken> {

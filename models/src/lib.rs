@@ -15,6 +15,7 @@
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
 //! * [`replication`] - a log over that election.
+//! * [`sleep`] - guard duty over a log that is as its claims say.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
@@ -43,6 +44,7 @@ mod scc;
 pub mod shared;
 pub mod simulator;
 pub mod site;
+pub mod sleep;
 mod store;
 pub mod trace;
 mod trap;

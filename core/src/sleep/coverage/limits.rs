@@ -7,7 +7,7 @@ use crate::types::NodeId;
 
 /// What a limit is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Of {
+pub(in crate::sleep) enum Of {
     /// Somebody has to be awake.
     Everybody,
     /// The controllers' majority and spare.
@@ -18,7 +18,7 @@ pub(super) enum Of {
 
 /// Of these brokers, who are awake, at least `need` stay so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
+pub(in crate::sleep) struct Limit {
     pub of: Of,
     /// Awake brokers, by id, each once.
     pub among: Vec<NodeId>,
@@ -40,7 +40,7 @@ impl Limit {
 }
 
 /// All limits of a cluster.
-pub(super) fn limits(topology: &Topology, rules: &Rules) -> Vec<Limit> {
+pub(in crate::sleep) fn limits(topology: &Topology, rules: &Rules) -> Vec<Limit> {
     let awake = awake(topology);
     let mut limits = Vec::with_capacity(topology.partitions.len().saturating_add(2));
     limits.push(Limit {

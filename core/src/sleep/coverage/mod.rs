@@ -21,7 +21,7 @@
 
 mod advice;
 mod energy;
-mod limits;
+pub(super) mod limits;
 mod most;
 mod topology;
 

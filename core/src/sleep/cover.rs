@@ -1,0 +1,72 @@
+//! Coverage as the protocol carries it: of these members, at least so many stay up.
+
+use alloc::vec::Vec;
+
+use super::coverage::{Presence, Rules, Topology, limits};
+use crate::members::NodeSet;
+use crate::types::NodeId;
+
+/// One limit: of `among`, at least `need` stay up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cover {
+    /// Those who count now: awake, and in sync where a partition is meant.
+    pub among: NodeSet,
+    /// Those who would count once they are awake again. Where a partition has no leader, only those who may lead it.
+    pub others: NodeSet,
+    /// How many must be there. More than 64 can never be.
+    pub need: u8,
+}
+
+impl Cover {
+    /// Whether enough of these are there.
+    #[must_use]
+    pub const fn holds(&self, there: NodeSet) -> bool {
+        self.among.and(there).count() >= self.need as u32
+    }
+
+    /// Whom to wake so that enough are there, the lowest numbers first; all that could help, if these are too few.
+    #[must_use]
+    pub fn wake(&self, there: NodeSet, woken: NodeSet) -> NodeSet {
+        let has = self.among.and(there).or(self.others.and(woken)).count();
+        let lacks = usize::try_from(u32::from(self.need).saturating_sub(has)).unwrap_or(usize::MAX);
+        self.others.minus(woken).iter().take(lacks).collect()
+    }
+}
+
+/// What must hold in this reading of a cluster, each limit once. Members that are no brokers and controllers of their own are
+/// counted as there. A broker whose number no member can have counts for nothing.
+#[must_use]
+pub fn covers(topology: &Topology, rules: &Rules) -> Vec<Cover> {
+    let asleep = topology
+        .brokers
+        .iter()
+        .filter(|broker| broker.presence == Presence::Asleep);
+    let asleep: NodeSet = asleep.map(|broker| broker.id).collect();
+    let mut covers: Vec<Cover> = limits::limits(topology, rules)
+        .into_iter()
+        .map(|limit| Cover {
+            among: limit.among.iter().copied().collect(),
+            others: could_help(topology, limit.of).and(asleep),
+            need: u8::try_from(limit.need.saturating_sub(limit.others)).unwrap_or(u8::MAX),
+        })
+        .collect();
+    covers.sort_unstable();
+    covers.dedup();
+    covers
+}
+
+fn could_help(topology: &Topology, of: limits::Of) -> NodeSet {
+    let all = |nodes: &[NodeId]| nodes.iter().copied().collect();
+    match of {
+        limits::Of::Everybody => topology.brokers.iter().map(|broker| broker.id).collect(),
+        limits::Of::Controllers => all(&topology.controllers.voters),
+        limits::Of::Partition(at) => topology.partitions.get(at).map_or(NodeSet::EMPTY, |partition| {
+            if partition.leader.is_some() {
+                return all(&partition.replicas);
+            }
+            // Nobody else may lead it without losing records.
+            let (in_sync, eligible): (NodeSet, NodeSet) = (all(&partition.in_sync), all(&partition.eligible));
+            in_sync.or(eligible)
+        }),
+    }
+}

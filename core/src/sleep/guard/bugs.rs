@@ -1,0 +1,102 @@
+//! Seeded bugs of guard duty. Compiled only under `cfg(seeded_bugs)`; each one must be caught by the models, or be listed as
+//! equivalent with the argument. Numbers are those of the catalogue of mistakes that the project keeps.
+
+use super::sleeper::{Fitness, Stage};
+use super::{Config, Plan};
+use crate::members::NodeSet;
+use crate::sleep::cover::Cover;
+
+/// One bug, chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bug {
+    /// Everybody on duty counts, whether it has promised or not (a new Pehredar assumes that all are awake).
+    P2AssumesAwake,
+    /// A grant of another Pehredar than the one that is followed is obeyed.
+    P3StrangerObeyed,
+    /// A grant is obeyed whatever its lock says.
+    P4NoLock,
+    /// A wake does not void what was granted before.
+    P4LockOutlivesWake,
+    /// The alarm clock is not armed.
+    P5NoAlarm,
+    /// A member that is on duty may sleep.
+    P7DutySleeps,
+    /// Nothing is covered: whoever is willing may sleep.
+    P8NothingCovered,
+    /// Whoever is up counts, also those who may be let sleep.
+    P16AllUpCount,
+    /// Coverage is a number of members, not of each partition's copies.
+    P17CountsMembers,
+    /// Grants go on while traffic was seen or a wake is under way.
+    P18GrantsWhileBusy,
+    /// A grant is carried out although its plan was replaced.
+    P19OutlivesItsPlan,
+    /// A grant of an older plan is taken.
+    P19OldPlanTaken,
+    /// The sleeper does not look for itself whether it is covered.
+    SleeperTrusts,
+    /// Nobody looks after the broker has stopped.
+    NoLookAfter,
+    /// An old order switches on.
+    OldEpochEnables,
+    /// What is switched off grants all the same.
+    OffGrants,
+}
+
+impl Bug {
+    /// All that the models hunt.
+    pub const HUNTED: [Self; 0] = [];
+}
+
+/// Whether this reason to stay awake is overlooked.
+pub(super) fn overlooks(config: &Config, why: Fitness) -> bool {
+    match config.bug {
+        Some(Bug::P3StrangerObeyed) => why == Fitness::Stranger,
+        Some(Bug::P4NoLock) => why == Fitness::AnotherLock,
+        Some(Bug::P7DutySleeps) => why == Fitness::OnDuty,
+        Some(Bug::P18GrantsWhileBusy) => why == Fitness::Busy,
+        Some(Bug::P19OldPlanTaken) => why == Fitness::AnotherPlan,
+        Some(Bug::OffGrants) => why == Fitness::SwitchedOff,
+        _ => false,
+    }
+}
+
+/// Whether this look is believed without looking.
+pub(super) fn trusts(config: &Config, stage: Stage) -> bool {
+    match config.bug {
+        Some(Bug::SleeperTrusts) => true,
+        Some(Bug::NoLookAfter) => stage == Stage::Settling,
+        _ => false,
+    }
+}
+
+/// Another verdict on coverage.
+pub(super) fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> Option<bool> {
+    match config.bug {
+        Some(Bug::P8NothingCovered) => Some(true),
+        Some(Bug::P17CountsMembers) => Some(
+            covers
+                .iter()
+                .all(|cover| there.and(config.brokers).count() >= u32::from(cover.need)),
+        ),
+        _ => None,
+    }
+}
+
+/// Who counts.
+pub(super) fn counted(config: &Config, counted: NodeSet, (plan, up): (Plan, NodeSet)) -> NodeSet {
+    match config.bug {
+        Some(Bug::P2AssumesAwake) => plan.watch,
+        Some(Bug::P16AllUpCount) => up,
+        _ => counted,
+    }
+}
+
+/// What keeps a Pehredar from granting.
+pub(super) fn quiet(config: &Config, (quiet, idle, on): (bool, bool, bool)) -> (bool, bool, bool) {
+    match config.bug {
+        Some(Bug::P18GrantsWhileBusy) => (true, true, on),
+        Some(Bug::OffGrants) => (quiet, idle, true),
+        _ => (quiet, idle, on),
+    }
+}

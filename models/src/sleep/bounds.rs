@@ -1,0 +1,168 @@
+//! How large a world of sleepers is, and what can happen in it.
+
+use pehra_core::members::NodeSet;
+use pehra_core::sleep::coverage::Gear;
+use pehra_core::sleep::guard::{Config, Timing, WakeRule};
+use pehra_core::types::{NodeId, Ticks};
+
+/// The most brokers of a world.
+pub const BROKERS: usize = 4;
+
+/// One partition: who has a copy, and how many in-sync copies a write needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// Brokers.
+    pub replicas: NodeSet,
+    /// `min.insync.replicas`.
+    pub in_sync_min: u16,
+}
+
+/// Brokers, partitions and budgets.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Brokers, each with a voter beside it.
+    pub brokers: u8,
+    /// Their partitions.
+    pub partitions: Vec<Copies>,
+    /// The lowest gear.
+    pub gear: Gear,
+    /// Whom traffic wakes.
+    pub wake: WakeRule,
+    /// The highest term.
+    pub terms: u8,
+    /// Decrees that may be decided in all.
+    pub decrees: u8,
+    /// Crashes of a whole machine.
+    pub crashes: u8,
+    /// Sights of traffic.
+    pub traffic: u8,
+    /// Wakes by something from outside.
+    pub wakes: u8,
+    /// Leaders that are lost from sight.
+    pub losses: u8,
+    /// Switches by an admin, after the first.
+    pub switches: u8,
+    /// Rounds of maintenance.
+    pub rounds: u8,
+    /// Letters of one kind that are under way from one to another; an older one is lost.
+    pub letters: u8,
+    /// Letters may come again.
+    pub repeats: bool,
+    /// Who may lead a term after the first: a set for each.
+    pub stands: Vec<NodeSet>,
+    /// Traffic switches off.
+    pub disable_on_traffic: bool,
+    /// For liveness: there is one moment after which nothing more goes wrong.
+    pub calms: bool,
+    /// The bug.
+    #[cfg(seeded_bugs)]
+    pub bug: Option<pehra_core::sleep::guard::bugs::Bug>,
+}
+
+impl Bounds {
+    /// Three brokers with one partition, three copies of which two are needed, in gear lean; one leads, all are idle.
+    #[must_use]
+    pub fn lean() -> Self {
+        Self {
+            brokers: 3,
+            partitions: vec![Copies {
+                replicas: NodeSet::first(3),
+                in_sync_min: 2,
+            }],
+            gear: Gear::Lean,
+            wake: WakeRule::Needed,
+            terms: 1,
+            decrees: 3,
+            crashes: 0,
+            traffic: 0,
+            wakes: 0,
+            losses: 0,
+            switches: 0,
+            rounds: 0,
+            letters: 1,
+            repeats: true,
+            stands: Vec::new(),
+            disable_on_traffic: false,
+            calms: false,
+            #[cfg(seeded_bugs)]
+            bug: None,
+        }
+    }
+
+    /// All brokers.
+    #[must_use]
+    pub fn all(&self) -> NodeSet {
+        NodeSet::first(self.brokers.into())
+    }
+
+    /// What this member is told.
+    #[must_use]
+    pub fn config(&self, me: u8) -> Config {
+        let some = Ticks(1000);
+        Config {
+            me: NodeId(me.into()),
+            voters: self.all(),
+            brokers: self.all(),
+            voter_spare: 0,
+            gear: self.gear,
+            wake: self.wake,
+            disable_on_traffic: self.disable_on_traffic,
+            stay_awake: false,
+            timing: Timing {
+                idle: some,
+                tell: some,
+                probe: some,
+                drain: some,
+                alarm: some,
+                rouse: some,
+                wake: some,
+            },
+            #[cfg(seeded_bugs)]
+            bug: self.bug,
+        }
+    }
+
+    /// Who may lead this term.
+    #[must_use]
+    pub fn may_lead(&self, term: u8) -> NodeSet {
+        let later = usize::from(term).checked_sub(2);
+        later.and_then(|at| self.stands.get(at)).copied().unwrap_or(self.all())
+    }
+
+    /// The bounds as words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let partition = |copies: &Copies| format!("{:?} of which {}", copies.replicas, copies.in_sync_min);
+        let partitions: Vec<String> = self.partitions.iter().map(partition).collect();
+        let mut words = vec![
+            format!("{} brokers that are the voters too", self.brokers),
+            format!("copies on {}", partitions.join(" and ")),
+            format!("gear {:?}, traffic wakes {:?}", self.gear, self.wake),
+            format!("{} terms, {} decrees", self.terms, self.decrees),
+        ];
+        for (term, who) in (2..).zip(&self.stands) {
+            words.push(format!("term {term} led by {who:?}"));
+        }
+        for (count, what) in [
+            (self.crashes, "crashes"),
+            (self.traffic, "sights of traffic"),
+            (self.wakes, "wakes from outside"),
+            (self.losses, "leaders lost from sight"),
+            (self.switches, "switches"),
+            (self.rounds, "rounds of maintenance"),
+        ] {
+            if count > 0 {
+                words.push(format!("{count} {what}"));
+            }
+        }
+        if self.disable_on_traffic {
+            words.push("traffic switches off".into());
+        }
+        words.push(format!(
+            "the log as its claims say, one leads and all are idle at the start, {} letters of a kind under way between two, lost, late{}",
+            self.letters,
+            if self.repeats { ", again" } else { "" }
+        ));
+        words.join(", ")
+    }
+}

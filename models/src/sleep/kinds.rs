@@ -1,0 +1,88 @@
+//! What the checker must know about the actions of the world.
+
+use pehra_core::sleep::guard::{Claim, Message, Notice, Timer};
+
+use super::state::Action;
+use super::world::World;
+use crate::kinds::Kinds;
+
+impl Kinds for World {
+    const KINDS: &'static [&'static str] = &[
+        "standing",
+        "grant",
+        "wake call",
+        "traffic call",
+        "idle timer",
+        "tell timer",
+        "probe timer",
+        "alarm timer",
+        "drain timer",
+        "rouse timer",
+        "wake timer",
+        "learn",
+        "decide",
+        "elect",
+        "follow",
+        "lose",
+        "view",
+        "stopped",
+        "up",
+        "traffic",
+        "wake",
+        "crash",
+        "done",
+        "switch",
+        "round",
+        "calm",
+    ];
+
+    fn kind(action: &Action) -> &'static str {
+        match action {
+            Action::Deliver(letter) => match letter.message {
+                Message::Claim(Claim::Standing(_)) => "standing",
+                Message::Claim(Claim::Grant { .. }) => "grant",
+                Message::Notice(Notice::Wake { .. }) => "wake call",
+                Message::Notice(Notice::Traffic) => "traffic call",
+            },
+            Action::Fire(_, timer) => match timer {
+                Timer::Idle => "idle timer",
+                Timer::Tell => "tell timer",
+                Timer::Probe => "probe timer",
+                Timer::Alarm => "alarm timer",
+                Timer::Drain => "drain timer",
+                Timer::Rouse => "rouse timer",
+                Timer::Wake => "wake timer",
+            },
+            Action::Learn(_) => "learn",
+            Action::Decide(_) => "decide",
+            Action::Elect(..) => "elect",
+            Action::Follow(_) => "follow",
+            Action::Lose(_) => "lose",
+            Action::View(_) => "view",
+            Action::Stopped(_) => "stopped",
+            Action::Up(_) => "up",
+            Action::Traffic(_) => "traffic",
+            Action::Wake(_) => "wake",
+            Action::Crash(_) => "crash",
+            Action::Done(_) => "done",
+            Action::Switch(..) => "switch",
+            Action::Round(..) => "round",
+            Action::Calm => "calm",
+        }
+    }
+
+    fn has_kind(&self, kind: &str) -> bool {
+        let bounds = self.bounds();
+        match kind {
+            "traffic call" | "traffic" => bounds.traffic > 0,
+            "lose" => bounds.losses > 0,
+            "elect" | "follow" => bounds.terms > 1,
+            "wake" => bounds.wakes > 0,
+            "crash" => bounds.crashes > 0,
+            "done" | "round" => bounds.rounds > 0,
+            "switch" => bounds.switches > 0,
+            "calm" => bounds.calms,
+            _ => true,
+        }
+    }
+}

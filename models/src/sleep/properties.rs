@@ -1,0 +1,254 @@
+//! What must hold in every state.
+
+use pehra_core::members::NodeSet;
+use pehra_core::sleep::coverage::Gear;
+use pehra_core::sleep::guard::{Stage, State as Broker, Timer};
+use pehra_core::types::NodeId;
+use stateright::Property;
+
+use super::state::State;
+use super::world::World;
+
+/// One right to grant.
+pub const S1: &str = "sleep/S1 only the leader of a term grants in it";
+/// Only by a grant for this moment.
+pub const S2: &str =
+    "sleep/S2 nobody goes down but by a grant of its Pehredar, under the latest plan that it knows, with its lock";
+/// Coverage.
+pub const S3: &str =
+    "sleep/S3 every partition has as many in-sync copies awake as it needs, but for those that crashed";
+/// Voters.
+pub const S4: &str = "sleep/S4 a majority of the voters is awake";
+/// Wakes wake.
+pub const S6: &str = "sleep/S6 whatever wakes takes a sleeper out of its sleep";
+/// Not while it is needed.
+pub const S7: &str = "sleep/S7 nobody grants or accepts who was needed a moment ago, or knows a reason against";
+/// Temporary ones only wake.
+pub const S8: &str = "sleep/S8 whoever is no Pehredar grants nothing";
+/// One at a time.
+pub const S9: &str = "sleep/S9 in a term at most one is on its way to sleep or in maintenance";
+/// Alarm.
+pub const S12: &str = "sleep/S12 every sleeper has its alarm clock armed";
+/// Switch.
+pub const S13: &str = "sleep/S13 only an order with a higher epoch switches on";
+/// Core's own.
+pub const CHECK: &str = "sleep/check invariants of all members";
+
+/// What single steps can break, as bits of a ghost.
+pub mod broken {
+    use pehra_core::protocol::Input;
+    use pehra_core::sleep::guard::{
+        Claim, Command, Decree, Guard, Message, News, Notice, Order, Purpose, Role, State as Broker, Timer,
+    };
+    use pehra_core::types::NodeId;
+
+    use crate::site::Said;
+    use crate::sleep::state::State;
+    use crate::sleep::world::World;
+
+    pub(in crate::sleep) const S1: u16 = 1;
+    pub(in crate::sleep) const S2: u16 = 2;
+    pub(in crate::sleep) const S6: u16 = 4;
+    pub(in crate::sleep) const S7: u16 = 8;
+    pub(in crate::sleep) const S8: u16 = 16;
+    pub(in crate::sleep) const S13: u16 = 32;
+
+    /// Of a member that lives on. Judged from outside: by the log, the leaders and what was known before, not by the code's own
+    /// reasons.
+    pub(in crate::sleep) fn of_step(
+        state: &State,
+        member: u8,
+        before: &Guard,
+        input: Option<&Input<Guard>>,
+        said: &[Said<Guard>],
+    ) -> u16 {
+        let Some(input) = input else {
+            return 0;
+        };
+        let after = state.guard(member);
+        let mut broken = 0;
+        let mut must = |holds: bool, bit: u16| {
+            if !holds {
+                broken |= bit;
+            }
+        };
+        for one in said {
+            if let Said::Claim(_, Claim::Grant { purpose, plan, .. }) = one {
+                let leader = state.leaders.get(usize::try_from(plan.term.0).expect("few") - 1);
+                must(leader == Some(&member), S1);
+                must(matches!(before.role(), Role::Pehredar(_)), S8);
+                if let (Purpose::Sleep, Role::Pehredar(watch)) = (purpose, after.role()) {
+                    let (_, on) = after.switch();
+                    must(
+                        on && after.is_idle() && after.round().is_empty() && watch.rousing().is_empty(),
+                        S7,
+                    );
+                }
+            }
+        }
+        let goes_down = matches!(before.state(), Broker::Active | Broker::Ringing)
+            && matches!(
+                after.state(),
+                Broker::Draining { .. } | Broker::Sleeping | Broker::Maintenance
+            );
+        if goes_down {
+            must(is_right(state, member, before, input), S2);
+            let purpose_is_sleep = !matches!(after.state(), Broker::Maintenance);
+            if purpose_is_sleep {
+                must(before.is_idle() && before.switch().1 && before.round().is_empty(), S7);
+            }
+        }
+        if wakes(input) && before.state() == Broker::Sleeping {
+            must(after.state() != Broker::Sleeping, S6);
+        }
+        if !before.switch().1 && after.switch().1 {
+            let higher =
+                |decree: &Decree| matches!(decree, Decree::Switch { epoch, on: true } if *epoch > before.switch().0);
+            let ordered =
+                matches!(input, Input::Commanded(_, Command::News(News::Decided { decree, .. })) if higher(decree));
+            must(ordered, S13);
+        }
+        broken
+    }
+
+    fn is_right(state: &State, member: u8, before: &Guard, input: &Input<Guard>) -> bool {
+        let Input::Received {
+            from,
+            message: Message::Claim(Claim::Grant { plan, lock, .. }),
+        } = input
+        else {
+            return false;
+        };
+        let around = state.at(member);
+        let leader = around
+            .term
+            .checked_sub(1)
+            .and_then(|at| state.leaders.get(usize::from(at)));
+        let of_its_pehredar = around.heard && leader.map(|leader| NodeId((*leader).into())) == Some(*from);
+        let under_its_plan = World::plan_known(state, member).is_some_and(|(id, _)| id == *plan);
+        of_its_pehredar && under_its_plan && *lock != 0 && *lock == before.lock()
+    }
+
+    fn wakes(input: &Input<Guard>) -> bool {
+        matches!(
+            input,
+            Input::Received {
+                message: Message::Notice(Notice::Wake { .. }),
+                ..
+            } | Input::Fired(Timer::Alarm)
+                | Input::Paused
+                | Input::Commanded(_, Command::Order(Order::Wake | Order::Traffic))
+        )
+    }
+}
+
+/// Brokers whose machine or process is down, or about to be.
+fn going_down(state: &State, member: u8) -> bool {
+    match state.guard(member).state() {
+        Broker::Sleeping => true,
+        Broker::Draining { stage, .. } => stage != Stage::Looking,
+        Broker::Active | Broker::Ringing | Broker::Waking | Broker::Maintenance => false,
+    }
+}
+
+fn covered(world: &World, state: &State) -> bool {
+    let bounds = world.bounds();
+    let awake = state.awake(bounds.brokers);
+    let crashed = u32::from(bounds.crashes - if state.calm { 0 } else { state.left.crashes });
+    let worked_on = world
+        .members()
+        .filter(|member| state.guard(*member).state() == Broker::Maintenance)
+        .count();
+    let excused = crashed + u32::from(worked_on > 0);
+    bounds.partitions.iter().all(|copies| {
+        let need = match bounds.gear {
+            Gear::Watch => 1,
+            Gear::Full | Gear::Lean => u32::from(copies.in_sync_min),
+        };
+        copies.replicas.and(awake).count() + excused >= need
+    })
+}
+
+pub(super) fn all(world: &World) -> Vec<Property<World>> {
+    let bounds = world.bounds();
+    let unbroken = |bit: u16, name: &'static str| -> Property<World> {
+        match bit {
+            broken::S1 => Property::always(name, |_, state: &State| state.broken & broken::S1 == 0),
+            broken::S2 => Property::always(name, |_, state: &State| state.broken & broken::S2 == 0),
+            broken::S6 => Property::always(name, |_, state: &State| state.broken & broken::S6 == 0),
+            broken::S7 => Property::always(name, |_, state: &State| state.broken & broken::S7 == 0),
+            broken::S8 => Property::always(name, |_, state: &State| state.broken & broken::S8 == 0),
+            _ => Property::always(name, |_, state: &State| state.broken & broken::S13 == 0),
+        }
+    };
+    let mut all = vec![
+        unbroken(broken::S1, S1),
+        unbroken(broken::S2, S2),
+        Property::always(S3, covered),
+        Property::always(S4, |world: &World, state: &State| {
+            let up = world.members().filter(|member| !going_down(state, *member));
+            let up: NodeSet = up.map(|member| NodeId(member.into())).collect();
+            up.is_majority_of(world.bounds().all())
+        }),
+        unbroken(broken::S6, S6),
+        unbroken(broken::S7, S7),
+        unbroken(broken::S8, S8),
+        Property::always(S9, |world: &World, state: &State| {
+            (1..=state.top()).all(|term| {
+                let on_its_way = |member: &u8| {
+                    let state_of = state.guard(*member).state();
+                    matches!(state_of, Broker::Draining { .. } | Broker::Maintenance)
+                        && state.at(*member).granted == term
+                };
+                world.members().filter(on_its_way).count() < 2
+            })
+        }),
+        Property::always(S12, |world: &World, state: &State| {
+            world.members().all(|member| {
+                let site = &state.members[usize::from(member)];
+                site.node.state().state() != Broker::Sleeping || site.is_armed(Timer::Alarm)
+            })
+        }),
+        unbroken(broken::S13, S13),
+        Property::always(CHECK, |world: &World, state: &State| {
+            world.members().all(|member| {
+                state.members[usize::from(member)]
+                    .node
+                    .check(world.config(member))
+                    .is_ok()
+            })
+        }),
+        Property::sometimes("one sleeps", |world: &World, state: &State| {
+            world
+                .members()
+                .any(|member| state.guard(member).state() == Broker::Sleeping)
+        }),
+        Property::sometimes("one that slept is up again", |world: &World, state: &State| {
+            world
+                .members()
+                .any(|member| state.guard(member).state() == Broker::Active && !state.guard(member).is_idle())
+                || state.left.traffic == world.bounds().traffic
+        }),
+    ];
+    if bounds.rounds > 0 {
+        all.push(Property::sometimes(
+            "one is worked on",
+            |world: &World, state: &State| {
+                world
+                    .members()
+                    .any(|member| state.guard(member).state() == Broker::Maintenance)
+            },
+        ));
+    }
+    if bounds.terms > 1 {
+        all.push(Property::sometimes(
+            "one sleeps under a later plan",
+            |world: &World, state: &State| {
+                let slept =
+                    |member: &u8| state.guard(*member).state() == Broker::Sleeping && state.at(*member).granted > 1;
+                world.members().any(|member| slept(&member))
+            },
+        ));
+    }
+    all
+}
