@@ -17,3 +17,12 @@ fn passes(name: &str, bounds: Bounds, states: u64) {
 fn one_term() {
     passes("sleep: one term", Bounds::lean(), 1);
 }
+
+#[test]
+fn show() {
+    use stateright::Model;
+    let world = World::new(Bounds::lean());
+    for state in world.init_states() {
+        println!("{state:#?}");
+    }
+}

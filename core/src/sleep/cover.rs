@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::coverage::{Presence, Rules, Topology, limits};
+use super::coverage::{Presence, Rules, Topology, limits, most, obstacles};
 use crate::members::NodeSet;
 use crate::types::NodeId;
 
@@ -30,6 +30,46 @@ impl Cover {
         let has = self.among.and(there).or(self.others.and(woken)).count();
         let lacks = usize::try_from(u32::from(self.need).saturating_sub(has)).unwrap_or(usize::MAX);
         self.others.minus(woken).iter().take(lacks).collect()
+    }
+}
+
+/// What a member of the protocol is told of one reading of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct View {
+    /// What must hold, in the gear that was asked for.
+    pub covers: Vec<Cover>,
+    /// Who might sleep: a suggestion, which is checked.
+    pub sleepers: NodeSet,
+    /// Nothing is wrong: no copy out of sync but those of sleepers, no partition without leader.
+    pub healthy: bool,
+}
+
+impl View {
+    /// Of this reading, under these rules. Whoever is in `keep` is not suggested to sleep.
+    #[must_use]
+    pub fn of(topology: &Topology, rules: &Rules, keep: NodeSet) -> Self {
+        let limits = limits::limits(topology, rules);
+        let kept = limits.iter().cloned().map(|mut limit| {
+            // They stay up, so they count on the other side.
+            let before = limit.among.len();
+            limit.among.retain(|node| !keep.contains(*node));
+            let kept = u32::try_from(before.saturating_sub(limit.among.len())).unwrap_or(u32::MAX);
+            limit.others = limit.others.saturating_add(kept);
+            limit
+        });
+        let mut others = topology.clone();
+        others.brokers.retain(|broker| !keep.contains(broker.id));
+        let healthy = obstacles(topology, rules).is_empty();
+        let most = most::most(&others, &kept.collect::<Vec<_>>(), rules.effort);
+        Self {
+            covers: covers(topology, rules),
+            sleepers: if healthy {
+                most.sleepers.into_iter().collect()
+            } else {
+                NodeSet::EMPTY
+            },
+            healthy,
+        }
     }
 }
 

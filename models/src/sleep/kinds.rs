@@ -76,7 +76,8 @@ impl Kinds for World {
         match kind {
             "traffic call" | "traffic" => bounds.traffic > 0,
             "lose" => bounds.losses > 0,
-            "elect" | "follow" => bounds.terms > 1,
+            "elect" => bounds.terms > 1,
+            "follow" => bounds.terms > 1 || bounds.losses + bounds.crashes > 0,
             "wake" => bounds.wakes > 0,
             "crash" => bounds.crashes > 0,
             "done" | "round" => bounds.rounds > 0,

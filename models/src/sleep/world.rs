@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pehra_core::members::NodeSet;
 use pehra_core::protocol::Input;
 use pehra_core::replication::{Index, LogId};
-use pehra_core::sleep::cover::covers;
-use pehra_core::sleep::coverage::{self, Controllers, Gear, Partition, Presence, Rules, Topology, assess};
+use pehra_core::sleep::cover::View;
+use pehra_core::sleep::coverage::{self, Controllers, Gear, Partition, Presence, Rules, Topology};
 use pehra_core::sleep::guard::{
-    Claim, Command, Config, Decree, Event, Guard, Message, News, Order, Plan, Report, Role, State as Broker, Timer,
-    View,
+    Claim, Command, Config, Decree, Event, Guard, Message, News, Notice, Order, Plan, Report, Role, State as Broker,
+    Timer,
 };
 use pehra_core::types::{NodeId, RequestId, Term};
 use stateright::{Model, Property};
@@ -147,15 +147,10 @@ impl World {
     }
 
     /// One reading of the cluster, begun and ended now.
-    fn view(&self, state: &State, (gear, awake): (Gear, NodeSet)) -> View {
+    fn view(&self, state: &State, member: u8, (gear, awake): (Gear, NodeSet)) -> View {
         let topology = self.topology(state, awake);
         let rules = Rules { gear, ..Rules::LEAN };
-        let found = assess(&topology, &rules);
-        View {
-            covers: covers(&topology, &rules),
-            sleepers: found.now.sleepers.iter().copied().collect(),
-            healthy: found.obstacles.is_empty(),
-        }
+        View::of(&topology, &rules, NodeSet::only(NodeId(member.into())))
     }
 
     fn topology(&self, state: &State, awake: NodeSet) -> Topology {
@@ -306,7 +301,7 @@ impl World {
             }
             Action::View(member) => {
                 let look = state.around[usize::from(*member)].look.take()?;
-                let view = self.view(before, look);
+                let view = self.view(before, *member, look);
                 self.act(&mut state, *member, order(Order::View(view)))?;
             }
             Action::Stopped(member) => {
@@ -351,6 +346,7 @@ impl World {
                 self.change_net(&mut state, Net::let_go);
             }
         }
+        self.drop_dead(&mut state);
         Some(self.renamed(state))
     }
 
@@ -453,6 +449,34 @@ impl World {
             owed,
         };
         net.send(letter, if owed { 1 } else { self.bounds.letters });
+    }
+
+    /// Whether this member leads, or may come to lead.
+    fn may_matter(&self, state: &State, member: u8) -> bool {
+        let later = state.top() + 1..=self.bounds.terms;
+        let mut later = later.filter(|term| self.bounds.may_lead(*term).contains(NodeId(member.into())));
+        matches!(state.guard(member).role(), Role::Pehredar(_)) || later.next().is_some()
+    }
+
+    /// Letters that can change nothing, now or later: what a Pehredar only would hear, to one that is none and never will be; and
+    /// grants of an older term to one that has heard of a later one, from a member that it will not follow again.
+    fn drop_dead(&self, state: &mut State) {
+        let dead = |letter: &Letter| match letter.message {
+            Message::Claim(Claim::Standing(_)) | Message::Notice(Notice::Traffic) => !self.may_matter(state, letter.to),
+            Message::Claim(Claim::Grant { plan, .. }) => {
+                let led = u8::try_from(plan.term.0).expect("few terms");
+                let again = state.leaders[usize::from(led)..].contains(&letter.from);
+                let later = (state.top() + 1..=self.bounds.terms)
+                    .any(|term| self.bounds.may_lead(term).contains(NodeId(letter.from.into())));
+                state.at(letter.to).term > led && !again && !later
+            }
+            Message::Notice(Notice::Wake { .. }) => false,
+        };
+        if state.net.iter().any(dead) {
+            let mut net = Net::clone(&state.net);
+            net.retain(|letter| !dead(letter));
+            state.net = self.parts.nets.share(net);
+        }
     }
 
     /// Places beyond the last member say nothing.

@@ -22,7 +22,7 @@
 mod advice;
 mod energy;
 pub(super) mod limits;
-mod most;
+pub(super) mod most;
 mod topology;
 
 use alloc::vec::Vec;
@@ -179,7 +179,7 @@ fn healed(topology: &Topology) -> Topology {
     healed
 }
 
-fn obstacles(topology: &Topology, rules: &Rules) -> Vec<Obstacle> {
+pub(super) fn obstacles(topology: &Topology, rules: &Rules) -> Vec<Obstacle> {
     let mut found = Vec::new();
     if rules.gear == Gear::Full {
         found.push(Obstacle::Full);

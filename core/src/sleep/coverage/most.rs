@@ -47,7 +47,7 @@ impl Most {
 }
 
 /// Finds it, spending at most `effort` looks at a limit or a broker beside the first greedy rounds.
-pub(super) fn most(topology: &Topology, limits: &[Limit], effort: u32) -> Most {
+pub(in crate::sleep) fn most(topology: &Topology, limits: &[Limit], effort: u32) -> Most {
     let mut search = Search::new(limits);
     for order in orders(topology, &search) {
         search.greedy(&order);

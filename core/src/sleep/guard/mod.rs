@@ -85,12 +85,11 @@ pub use member::{Guard, Role};
 pub use sleeper::{Fitness, Stage, State};
 pub use watch::{Given, Watch};
 
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::members::NodeSet;
 use crate::replication::LogId;
-use crate::sleep::cover::Cover;
+use crate::sleep::cover::View;
 use crate::sleep::coverage::Gear;
 use crate::types::{NodeId, RequestId, Term, Ticks};
 
@@ -219,17 +218,6 @@ pub enum News {
     },
     /// What was proposed was not taken, or another entry took its place.
     Dropped,
-}
-
-/// One reading of the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct View {
-    /// What must hold, in the gear that was asked for.
-    pub covers: Vec<Cover>,
-    /// Who might sleep: a suggestion, which is checked.
-    pub sleepers: NodeSet,
-    /// Nothing is wrong: no copy out of sync but those of sleepers, no partition without leader.
-    pub healthy: bool,
 }
 
 /// What is asked of a member, by the agent around it or by a person.

@@ -3,10 +3,11 @@
 use core::fmt;
 
 use super::member::{Fx, Guard, Role};
-use super::{Claim, Config, Doing, Event, Purpose, Report, Standing, Timer, View};
+use super::{Claim, Config, Doing, Event, Purpose, Report, Standing, Timer};
 use crate::members::NodeSet;
 use crate::protocol::Draw;
 use crate::replication::LogId;
+use crate::sleep::cover::View;
 use crate::sleep::coverage::Gear;
 use crate::types::{Delay, NodeId, Ticks};
 

@@ -4,13 +4,11 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::member::{Fx, Guard, Role};
-use super::{
-    Claim, Config, Decree, Doing, Event, Plan, Purpose, Refusal, Report, Standing, State, Timer, View, WakeRule,
-};
+use super::{Claim, Config, Decree, Doing, Event, Plan, Purpose, Refusal, Report, Standing, State, Timer, WakeRule};
 use crate::members::NodeSet;
 use crate::protocol::Draw;
 use crate::replication::LogId;
-use crate::sleep::cover::Cover;
+use crate::sleep::cover::{Cover, View};
 use crate::sleep::coverage::Gear;
 use crate::types::{Delay, NodeId, RequestId, Term};
 
