@@ -2,7 +2,7 @@
 
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::{Config, Timing, WakeRule};
+use pehra_core::sleep::guard::{Config, Timer, Timing, WakeRule};
 use pehra_core::types::{NodeId, Ticks};
 
 /// The most brokers of a world.
@@ -50,8 +50,14 @@ pub struct Bounds {
     pub repeats: bool,
     /// Who may lead a term after the first: a set for each.
     pub stands: Vec<NodeSet>,
+    /// Timers that never go off.
+    pub without: Vec<Timer>,
     /// Traffic switches off.
     pub disable_on_traffic: bool,
+    /// A sleeper hears nothing but calls to wake.
+    pub deaf: bool,
+    /// Nor these: nothing but its alarm clock wakes it.
+    pub unwakeable: bool,
     /// For liveness: there is one moment after which nothing more goes wrong.
     pub calms: bool,
     /// The bug.
@@ -82,7 +88,10 @@ impl Bounds {
             letters: 1,
             repeats: true,
             stands: Vec::new(),
+            without: Vec::new(),
             disable_on_traffic: false,
+            deaf: false,
+            unwakeable: false,
             calms: false,
             #[cfg(seeded_bugs)]
             bug: None,
@@ -155,8 +164,17 @@ impl Bounds {
                 words.push(format!("{count} {what}"));
             }
         }
+        if !self.without.is_empty() {
+            words.push(format!("without the timers {:?}", self.without));
+        }
         if self.disable_on_traffic {
             words.push("traffic switches off".into());
+        }
+        if self.deaf {
+            words.push("sleepers hear nothing but calls to wake".into());
+        }
+        if self.unwakeable {
+            words.push("and not even these".into());
         }
         words.push(format!(
             "the log as its claims say, one leads and all are idle at the start, {} letters of a kind under way between two, lost, late{}",

@@ -2,7 +2,7 @@
 
 use pehra_core::sleep::guard::{Claim, Message, Notice, Timer};
 
-use super::state::Action;
+use super::state::{Action, State};
 use super::world::World;
 use crate::kinds::Kinds;
 
@@ -73,7 +73,11 @@ impl Kinds for World {
 
     fn has_kind(&self, kind: &str) -> bool {
         let bounds = self.bounds();
+        let fires = |timer: Timer| !bounds.without.contains(&timer);
         match kind {
+            "probe timer" => fires(Timer::Probe),
+            "alarm timer" => fires(Timer::Alarm),
+            "drain timer" => fires(Timer::Drain),
             "traffic call" | "traffic" => bounds.traffic > 0,
             "lose" => bounds.losses > 0,
             "elect" => bounds.terms > 1,
@@ -84,6 +88,43 @@ impl Kinds for World {
             "switch" => bounds.switches > 0,
             "calm" => bounds.calms,
             _ => true,
+        }
+    }
+
+    /// After the calm everything that somebody owes happens: letters that were sent since arrive, timers go off, brokers stop and
+    /// start, the log tells, and whoever can elect does.
+    fn fairness(&self, state: &State, action: &Action) -> Option<u16> {
+        if !state.calm {
+            return None;
+        }
+        let of = |base: u16, member: u8| Some(base + u16::from(member));
+        match action {
+            Action::Deliver(letter) if !letter.owed => None,
+            Action::Deliver(letter) => {
+                let kind = match letter.message {
+                    Message::Claim(Claim::Standing(_)) => 0,
+                    Message::Claim(Claim::Grant { .. }) => 1,
+                    Message::Notice(Notice::Wake { .. }) => 2,
+                    Message::Notice(Notice::Traffic) => 3,
+                };
+                Some(100 + (u16::from(letter.from) * 4 + u16::from(letter.to)) * 4 + kind)
+            }
+            Action::Fire(member, timer) => of(200 + 4 * (*timer as u16), *member),
+            Action::Learn(member) => of(0, *member),
+            Action::Follow(member) => of(4, *member),
+            Action::View(member) => of(8, *member),
+            Action::Stopped(member) => of(12, *member),
+            Action::Up(member) => of(16, *member),
+            Action::Done(member) => of(20, *member),
+            Action::Decide(_) => Some(24),
+            Action::Elect(..) => Some(25),
+            Action::Lose(_)
+            | Action::Traffic(_)
+            | Action::Wake(_)
+            | Action::Crash(_)
+            | Action::Switch(..)
+            | Action::Round(..)
+            | Action::Calm => None,
         }
     }
 }

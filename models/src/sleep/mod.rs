@@ -17,6 +17,6 @@ mod world;
 
 pub use bounds::{Bounds, Copies};
 
-pub use queries::{L1, L4};
+pub use queries::{L1, L2, L3, L4, L6, L8};
 pub use state::{Action, State};
 pub use world::World;

@@ -24,6 +24,57 @@ pub const L4: Leads<World> = Leads {
     },
 };
 
+/// Nobody sleeps on when nobody watches.
+pub const L2: Leads<World> = Leads {
+    name: "sleep/L2 when no Pehredar is to be found, all wake up",
+    from: |_, state| state.calm && !led(state),
+    to: |world, state| led(state) || state.awake(world.bounds().brokers) == world.bounds().all(),
+};
+
+/// No sleep is for ever.
+pub const L3: Leads<World> = Leads {
+    name: "sleep/L3 every sleeper wakes up again",
+    from: |world, state| {
+        state.calm
+            && world
+                .members()
+                .any(|member| state.guard(member).state() == Broker::Sleeping)
+    },
+    to: |world, state| {
+        world
+            .members()
+            .all(|member| state.guard(member).state() != Broker::Sleeping)
+    },
+};
+
+/// A round of maintenance ends.
+pub const L6: Leads<World> = Leads {
+    name: "sleep/L6 a round of maintenance ends, having visited all",
+    from: |world, state| state.calm && world.members().any(|member| !state.guard(member).round().is_empty()),
+    to: |world, state| world.members().all(|member| state.guard(member).round().is_empty()),
+};
+
+/// A change that is given up leaves nobody half way.
+pub const L8: Leads<World> = Leads {
+    name: "sleep/L8 whoever is on its way gets somewhere: asleep or up",
+    from: |world, state| state.calm && world.members().any(|member| half_way(state, member)),
+    to: |world, state| !world.members().any(|member| half_way(state, member)),
+};
+
+fn half_way(state: &State, member: u8) -> bool {
+    !matches!(
+        state.guard(member).state(),
+        Broker::Active | Broker::Sleeping | Broker::Maintenance
+    )
+}
+
+fn led(state: &State) -> bool {
+    state
+        .leaders
+        .last()
+        .is_some_and(|leader| state.at(*leader).heard && state.at(*leader).term == state.top())
+}
+
 fn wanted(world: &World, state: &State) -> bool {
     world.members().any(|member| !state.guard(member).is_idle())
 }

@@ -187,22 +187,34 @@ impl World {
 
     /// All that could happen now, before asking whether it would change anything.
     fn candidates(&self, state: &State, actions: &mut Vec<Action>) {
-        actions.extend(state.net.iter().map(|letter| Action::Deliver(*letter)));
+        let heard = |letter: &&Letter| {
+            let wakes = matches!(letter.message, Message::Notice(Notice::Wake { .. })) && !self.bounds.unwakeable;
+            wakes || !self.is_deaf(state, letter.to)
+        };
+        actions.extend(state.net.iter().filter(heard).map(|letter| Action::Deliver(*letter)));
         for member in self.members() {
             let around = state.at(member);
             let site = &state.members[usize::from(member)];
-            actions.extend(site.timers.iter().map(|timer| Action::Fire(member, *timer)));
+            let deaf = self.is_deaf(state, member);
+            let timers = site
+                .timers
+                .iter()
+                .filter(|timer| !self.bounds.without.contains(timer) && (!deaf || **timer == Timer::Alarm));
+            actions.extend(timers.map(|timer| Action::Fire(member, *timer)));
             let leads = around.heard && state.leaders.last() == Some(&member) && around.term == state.top();
             let leads_some = matches!(site.node.state().role(), Role::Pehredar(_));
             let left = &state.left;
             for (possible, action) in [
-                (usize::from(around.applied) < state.log.len(), Action::Learn(member)),
+                (
+                    usize::from(around.applied) < state.log.len() && !deaf,
+                    Action::Learn(member),
+                ),
                 (
                     leads && around.proposed.is_some() && state.log.len() < usize::from(self.bounds.decrees),
                     Action::Decide(member),
                 ),
-                (self.may_follow(state, member), Action::Follow(member)),
-                (left.losses > 0 && around.heard, Action::Lose(member)),
+                (self.may_follow(state, member) && !deaf, Action::Follow(member)),
+                (left.losses > 0 && around.heard && !deaf, Action::Lose(member)),
                 (around.look.is_some(), Action::View(member)),
                 (around.process == Process::Stopping, Action::Stopped(member)),
                 (
@@ -228,6 +240,10 @@ impl World {
         }
     }
 
+    fn is_deaf(&self, state: &State, member: u8) -> bool {
+        self.bounds.deaf && state.guard(member).state() == Broker::Sleeping
+    }
+
     fn may_follow(&self, state: &State, member: u8) -> bool {
         let Some(leader) = state.leaders.last() else {
             return false;
@@ -243,10 +259,15 @@ impl World {
             return;
         }
         let all = self.bounds.all();
+        let awake = |node: NodeId| !self.is_deaf(state, u8::try_from(node.0).expect("few"));
         for bits in 0..1_u64 << self.bounds.brokers {
             let votes = NodeSet::from_bits(bits);
             // Whoever votes for a second time in a calm has lost its leader.
-            if votes.contains(NodeId(member.into())) && votes.is_majority_of(all) && self.may_vote(state, votes) {
+            if votes.contains(NodeId(member.into()))
+                && votes.is_majority_of(all)
+                && self.may_vote(state, votes)
+                && votes.iter().all(awake)
+            {
                 actions.push(Action::Elect(member, votes));
             }
         }
@@ -255,7 +276,7 @@ impl World {
     /// After the calm nobody is elected while a leader leads.
     fn may_vote(&self, state: &State, votes: NodeSet) -> bool {
         let leads = |leader: &u8| state.at(*leader).heard && state.at(*leader).term == state.top();
-        !state.calm || (votes == self.bounds.all() && !state.leaders.last().is_some_and(leads))
+        !state.calm || (!state.leaders.last().is_some_and(leads))
     }
 
     fn apply(&self, before: &State, action: &Action) -> Option<State> {

@@ -41,11 +41,67 @@ pub enum Bug {
     OldEpochEnables,
     /// What is switched off grants all the same.
     OffGrants,
+    /// Voters do not count: so many may sleep that nobody can be elected.
+    VotersUncounted,
+    /// A Pehredar goes on after its leadership is over.
+    P9KeepsWatching,
+    /// A wake is called once.
+    P13WakeNotRepeated,
+    /// A wake counts only if the Pehredar sends it.
+    P14WakeNeedsPehredar,
+    /// Maintenance does not wait until all others are up.
+    P15MaintenanceUnchecked,
+    /// A temporary Pehredar does all that a real one does.
+    P20TemporaryGrants,
+    /// A wake on the way down does not start the broker again.
+    P22AbortLeavesDown,
+    /// Traffic is not told to the Pehredar.
+    P23TrafficUntold,
+    /// A promise under an older plan counts (duty rotates with a stale view).
+    P24OldPromisesCount,
+    /// The Pehredar grants to the next before the last one has come back.
+    GrantsWithoutEcho,
+    /// A member that has not answered this waking counts as woken.
+    AnyWordEndsWaking,
+    /// A grant that was lost is not sent again.
+    GrantNotRepeated,
+    /// Nobody wakes the others when no Pehredar is to be found.
+    NoTemporary,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 0] = [];
+    pub const HUNTED: [Self; 29] = [
+        Self::P2AssumesAwake,
+        Self::P3StrangerObeyed,
+        Self::P4NoLock,
+        Self::P4LockOutlivesWake,
+        Self::P5NoAlarm,
+        Self::P7DutySleeps,
+        Self::P8NothingCovered,
+        Self::P16AllUpCount,
+        Self::P17CountsMembers,
+        Self::P18GrantsWhileBusy,
+        Self::P19OutlivesItsPlan,
+        Self::P19OldPlanTaken,
+        Self::SleeperTrusts,
+        Self::NoLookAfter,
+        Self::OldEpochEnables,
+        Self::OffGrants,
+        Self::VotersUncounted,
+        Self::P9KeepsWatching,
+        Self::P13WakeNotRepeated,
+        Self::P14WakeNeedsPehredar,
+        Self::P15MaintenanceUnchecked,
+        Self::P20TemporaryGrants,
+        Self::P22AbortLeavesDown,
+        Self::P23TrafficUntold,
+        Self::P24OldPromisesCount,
+        Self::GrantsWithoutEcho,
+        Self::AnyWordEndsWaking,
+        Self::GrantNotRepeated,
+        Self::NoTemporary,
+    ];
 }
 
 /// Whether this reason to stay awake is overlooked.
@@ -74,6 +130,7 @@ pub(super) fn trusts(config: &Config, stage: Stage) -> bool {
 pub(super) fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> Option<bool> {
     match config.bug {
         Some(Bug::P8NothingCovered) => Some(true),
+        Some(Bug::VotersUncounted) => Some(covers.iter().all(|cover| cover.holds(there))),
         Some(Bug::P17CountsMembers) => Some(
             covers
                 .iter()

@@ -246,7 +246,7 @@ impl Guard {
 
     fn on_message(&mut self, config: &Config, from: NodeId, message: Message, fx: Fx<'_>) {
         match message {
-            Message::Notice(Notice::Wake { ticket }) => self.on_wake(config, ticket, fx),
+            Message::Notice(Notice::Wake { ticket }) => self.on_wake(config, from, ticket, fx),
             Message::Notice(Notice::Traffic) => self.on_traffic_elsewhere(config, from, fx),
             Message::Claim(Claim::Standing(standing)) => self.on_standing(config, from, standing, fx),
             Message::Claim(Claim::Grant {
@@ -344,7 +344,7 @@ impl Guard {
     }
 
     fn follow(&mut self, config: &Config, leader: NodeId, term: Term, fx: Fx<'_>) {
-        self.stop_watching(fx);
+        self.stop_watching(config, fx);
         let changed = self.pehredar != Some(leader) || self.term != term;
         self.term = term;
         self.pehredar = Some(leader);
@@ -358,7 +358,7 @@ impl Guard {
     }
 
     fn lose_pehredar(&mut self, config: &Config, term: Term, fx: Fx<'_>) {
-        self.stop_watching(fx);
+        self.stop_watching(config, fx);
         self.term = term;
         self.pehredar = None;
         self.abort(config, fx);
@@ -366,7 +366,12 @@ impl Guard {
     }
 
     /// Ends what only a Pehredar, real or temporary, does.
-    fn stop_watching(&mut self, fx: Fx<'_>) {
+    fn stop_watching(&mut self, config: &Config, fx: Fx<'_>) {
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::P9KeepsWatching) && matches!(self.role, Role::Pehredar(_)) {
+            return;
+        }
+        let _ = config;
         match self.role {
             Role::None => return,
             Role::Temporary => {}
@@ -429,7 +434,12 @@ impl Guard {
 
     // --- waking -----------------------------------------------------------------------------------------------------
 
-    fn on_wake(&mut self, config: &Config, ticket: u64, fx: Fx<'_>) {
+    fn on_wake(&mut self, config: &Config, from: NodeId, ticket: u64, fx: Fx<'_>) {
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::P14WakeNeedsPehredar) && self.pehredar != Some(from) {
+            return;
+        }
+        let _ = from;
         if ticket != 0 {
             self.echo_of(ticket, false);
         }
@@ -462,6 +472,8 @@ impl Guard {
         self.wake_up(config, fx);
         match (&self.role, self.pehredar) {
             (Role::Pehredar(_), _) => self.on_need(config, fx),
+            #[cfg(seeded_bugs)]
+            (Role::None, Some(_)) if config.has(super::bugs::Bug::P23TrafficUntold) => {}
             (Role::None, Some(pehredar)) => {
                 fx.notice(pehredar, Notice::Traffic);
                 self.tell(config, fx);
@@ -484,6 +496,15 @@ impl Guard {
     /// `allDown`, and whenever nobody watches: wakes everybody, and does nothing else, until someone leads.
     fn become_temporary(&mut self, config: &Config, fx: Fx<'_>) {
         fx.disarm(Timer::Probe);
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::NoTemporary) {
+            return;
+        }
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::P20TemporaryGrants) {
+            self.become_pehredar(config, self.term, fx);
+            return;
+        }
         if !matches!(self.role, Role::Temporary) {
             self.role = Role::Temporary;
             fx.report(Report::Temporary);

@@ -305,6 +305,8 @@ impl Guard {
                 self.state = State::Active;
                 self.renew_lock(fx);
             }
+            #[cfg(seeded_bugs)]
+            State::Draining { .. } if config.has(super::bugs::Bug::P22AbortLeavesDown) => self.state = State::Waking,
             State::Draining { .. } | State::Sleeping | State::Ringing => self.start(fx),
         }
         fx.disarm(Timer::Drain);

@@ -263,11 +263,15 @@ impl Guard {
             // All others are up, and nothing is wrong: then one may be taken down by a person.
             Purpose::Maintenance => quiet && up && config.brokers.without(config.me).is_within(watch.active),
         };
+        #[cfg(seeded_bugs)]
+        let may = may || config.has(super::bugs::Bug::P15MaintenanceUnchecked) && purpose == Purpose::Maintenance;
         if !may || !view.healthy {
             return;
         }
         let next = match watch.given {
             // It may have been lost; whoever has it already will not take it twice.
+            #[cfg(seeded_bugs)]
+            Some(_) if config.has(super::bugs::Bug::GrantNotRepeated) => None,
             Some(given) => (given.purpose == purpose).then_some((given.node, given.lock)),
             None => watch.next(purpose, config, current, round),
         };
@@ -313,6 +317,12 @@ impl Guard {
         let before = watch.clone();
         let is = |holds: bool, set: NodeSet| if holds { set.with(from) } else { set.without(from) };
         let up = standing.doing == Doing::Active;
+        #[cfg(seeded_bugs)]
+        let known = if config.has(super::bugs::Bug::P24OldPromisesCount) {
+            standing.known
+        } else {
+            known
+        };
         let on_duty = up && standing.known == known && plan.is_some_and(|plan| plan.watch.contains(from));
         watch.active = is(up, watch.active);
         watch.promised = is(on_duty, watch.promised);
@@ -324,6 +334,8 @@ impl Guard {
             watch.locks.insert(at, (from, standing.lock));
         }
         let heard = watch.ticket != 0 && standing.echo == watch.ticket;
+        #[cfg(seeded_bugs)]
+        let heard = heard || config.has(super::bugs::Bug::AnyWordEndsWaking);
         if heard && up {
             watch.rousing.remove(from);
         }
@@ -337,6 +349,8 @@ impl Guard {
             };
             given.node == from && back && (standing.echo == given.lock || heard)
         });
+        #[cfg(seeded_bugs)]
+        let over = over.or(watch.given.filter(|_| config.has(super::bugs::Bug::GrantsWithoutEcho)));
         let mut visited = NodeSet::EMPTY;
         if let Some(given) = over {
             watch.given = None;
@@ -434,6 +448,10 @@ impl Guard {
             Role::None => {}
             Role::Temporary => self.call_all(config, fx),
             Role::Pehredar(watch) => {
+                #[cfg(seeded_bugs)]
+                if config.has(super::bugs::Bug::P13WakeNotRepeated) {
+                    return;
+                }
                 if !watch.rousing.is_empty() {
                     Self::call(watch.rousing, config, watch.ticket, fx);
                     fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
@@ -491,6 +509,12 @@ impl Guard {
         if !up && config.brokers.contains(config.me) {
             asleep.insert(config.me);
         }
+        #[cfg(seeded_bugs)]
+        let last = if config.has(super::bugs::Bug::OldEpochEnables) {
+            0
+        } else {
+            last
+        };
         let refusal = if epoch <= last {
             Refusal::OldEpoch { last }
         } else if asleep.is_empty() {
