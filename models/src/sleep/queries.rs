@@ -9,8 +9,8 @@ use crate::lasso::Leads;
 /// What traffic needs is up again.
 pub const L1: Leads<World> = Leads {
     name: "sleep/L1 when things are calm and somebody is needed, all that it takes is up",
-    from: |world, state| state.calm && wanted(world, state),
-    to: |world, state| state.awake(world.bounds().brokers) == world.bounds().all(),
+    from: |_, state| state.calm && state.needed,
+    to: |_, state| !state.needed,
 };
 
 /// Idle clusters reach their lowest gear.
@@ -73,8 +73,4 @@ fn led(state: &State) -> bool {
         .leaders
         .last()
         .is_some_and(|leader| state.at(*leader).heard && state.at(*leader).term == state.top())
-}
-
-fn wanted(world: &World, state: &State) -> bool {
-    world.members().any(|member| !state.guard(member).is_idle())
 }

@@ -107,6 +107,8 @@ pub struct State {
     pub left: Left,
     /// Nothing goes wrong any more.
     pub calm: bool,
+    /// Traffic was seen, and not all that it takes was up since.
+    pub needed: bool,
     /// What steps have shown to be broken.
     pub broken: u16,
 }

@@ -9,7 +9,7 @@ use pehra_core::sleep::cover::View;
 use pehra_core::sleep::coverage::{self, Controllers, Gear, Partition, Presence, Rules, Topology};
 use pehra_core::sleep::guard::{
     Claim, Command, Config, Decree, Event, Guard, Message, News, Notice, Order, Plan, Report, Role, State as Broker,
-    Timer,
+    Timer, WakeRule,
 };
 use pehra_core::types::{NodeId, RequestId, Term};
 use stateright::{Model, Property};
@@ -200,6 +200,9 @@ impl World {
                 .timers
                 .iter()
                 .filter(|timer| !self.bounds.without.contains(timer) && (!deaf || **timer == Timer::Alarm));
+            // In a calm a broker stops in time, and a wake takes less than the idle time.
+            let timers = timers
+                .filter(|timer| !state.calm || (**timer != Timer::Drain && (**timer != Timer::Idle || !state.needed)));
             actions.extend(timers.map(|timer| Action::Fire(member, *timer)));
             let leads = around.heard && state.leaders.last() == Some(&member) && around.term == state.top();
             let leads_some = matches!(site.node.state().role(), Role::Pehredar(_));
@@ -240,6 +243,17 @@ impl World {
         }
     }
 
+    /// Whether enough are up for traffic: one gear more than the lowest.
+    fn serves(&self, state: &State) -> bool {
+        let awake = state.awake(self.bounds.brokers);
+        let all = self.bounds.wake == WakeRule::All || self.bounds.gear == Gear::Lean;
+        if all {
+            return awake == self.bounds.all();
+        }
+        let mut partitions = self.bounds.partitions.iter();
+        partitions.all(|copies| copies.replicas.and(awake).count() >= copies.in_sync_min.into())
+    }
+
     fn is_deaf(&self, state: &State, member: u8) -> bool {
         self.bounds.deaf && state.guard(member).state() == Broker::Sleeping
     }
@@ -265,7 +279,7 @@ impl World {
             // Whoever votes for a second time in a calm has lost its leader.
             if votes.contains(NodeId(member.into()))
                 && votes.is_majority_of(all)
-                && self.may_vote(state, votes)
+                && Self::may_vote(state)
                 && votes.iter().all(awake)
             {
                 actions.push(Action::Elect(member, votes));
@@ -274,7 +288,7 @@ impl World {
     }
 
     /// After the calm nobody is elected while a leader leads.
-    fn may_vote(&self, state: &State, votes: NodeSet) -> bool {
+    fn may_vote(state: &State) -> bool {
         let leads = |leader: &u8| state.at(*leader).heard && state.at(*leader).term == state.top();
         !state.calm || (!state.leaders.last().is_some_and(leads))
     }
@@ -336,6 +350,7 @@ impl World {
             }
             Action::Traffic(member) => {
                 state.left.traffic -= 1;
+                state.needed = true;
                 self.act(&mut state, *member, order(Order::Traffic))?;
             }
             Action::Wake(member) => {
@@ -367,6 +382,7 @@ impl World {
                 self.change_net(&mut state, Net::let_go);
             }
         }
+        state.needed &= !self.serves(&state) && self.members().any(|member| !state.guard(member).is_idle());
         self.drop_dead(&mut state);
         Some(self.renamed(state))
     }
@@ -583,6 +599,7 @@ impl World {
                 rounds: bounds.rounds,
             },
             calm: false,
+            needed: false,
             broken: 0,
         };
         let mut state = self.renamed(start);

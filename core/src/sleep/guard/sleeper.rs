@@ -388,7 +388,10 @@ impl Guard {
         self.looking = true;
         let (gear, awake) = match (self.state, &self.role) {
             (State::Draining { counted, .. }, _) => (self.gear(config), counted),
-            (_, Role::Pehredar(watch)) => (watch.gear_wanted(config), watch.awake(config, self)),
+            (_, Role::Pehredar(watch)) => (
+                watch.gear_wanted(config),
+                watch.awake(config, self.state, watch.is_wanted()),
+            ),
             (_, Role::None | Role::Temporary) => (self.gear(config), NodeSet::EMPTY),
         };
         fx.emit(Event::Look { gear, awake });

@@ -90,12 +90,21 @@ impl Watch {
         }
     }
 
-    pub(super) fn awake(&self, config: &Config, guard: &Guard) -> NodeSet {
-        if guard.state == State::Active {
-            self.active.with(config.me)
-        } else {
-            self.active
+    /// Those who are up. If somebody needs more, whoever may be on its way down by a grant does not count.
+    pub(super) fn awake(&self, config: &Config, own: State, wanted: bool) -> NodeSet {
+        let mut awake = self.active;
+        if own == State::Active {
+            awake.insert(config.me);
         }
+        match self.given {
+            Some(given) if wanted && given.purpose == Purpose::Sleep => awake.without(given.node),
+            Some(_) | None => awake,
+        }
+    }
+
+    /// Whether somebody needs more than is awake.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted
     }
 
     /// By the rules of which gear the cluster is read: one higher if somebody needs more than is awake.
@@ -157,10 +166,7 @@ impl Guard {
             return;
         };
         let wanted = mem::take(&mut watch.wanted);
-        let mut there = watch.active;
-        if self.state == State::Active {
-            there.insert(config.me);
-        }
+        let there = watch.awake(config, self.state, wanted);
         let asleep = self.asleep(config);
         let missing = Self::missing(config, view, there, asleep, wanted);
         // Who does not wake up is called again only when somebody needs all.
@@ -180,7 +186,8 @@ impl Guard {
         let Role::Pehredar(watch) = &self.role else {
             return NodeSet::EMPTY;
         };
-        config.brokers.minus(watch.active).without(config.me)
+        let away = config.brokers.minus(watch.active).without(config.me);
+        watch.given.map_or(away, |given| away.with(given.node))
     }
 
     /// Whom it takes so that enough are up.
@@ -326,7 +333,7 @@ impl Guard {
         let on_duty = up && standing.known == known && plan.is_some_and(|plan| plan.watch.contains(from));
         watch.active = is(up, watch.active);
         watch.promised = is(on_duty, watch.promised);
-        watch.busy = is(standing.busy && up, watch.busy);
+        watch.busy = is(standing.busy, watch.busy);
         watch.willing = is(standing.willing, watch.willing);
         watch.locks.retain(|(node, _)| *node != from);
         if standing.lock != 0 {
@@ -362,6 +369,10 @@ impl Guard {
             self.end_rousing(fx);
         }
         self.go_on_with_round(visited, fx);
+        // Its own word of it may have been lost.
+        if standing.busy && !before.busy.contains(from) {
+            self.on_traffic_elsewhere(config, from, fx);
+        }
         if matches!(&self.role, Role::Pehredar(watch) if *watch != before) {
             self.look_as_pehredar(config, fx);
         }
