@@ -22,6 +22,8 @@ pub struct Copies {
 pub struct Bounds {
     /// Brokers, each with a voter beside it.
     pub brokers: u8,
+    /// Those of them with a voter beside them.
+    pub voters: NodeSet,
     /// Their partitions.
     pub partitions: Vec<Copies>,
     /// The lowest gear.
@@ -34,8 +36,12 @@ pub struct Bounds {
     pub decrees: u8,
     /// Crashes of a whole machine.
     pub crashes: u8,
+    /// Whose machine may crash.
+    pub crash_at: NodeSet,
     /// Sights of traffic.
     pub traffic: u8,
+    /// Where.
+    pub traffic_at: NodeSet,
     /// Wakes by something from outside.
     pub wakes: u8,
     /// Leaders that are lost from sight.
@@ -71,6 +77,7 @@ impl Bounds {
     pub fn lean() -> Self {
         Self {
             brokers: 3,
+            voters: NodeSet::first(3),
             partitions: vec![Copies {
                 replicas: NodeSet::first(3),
                 in_sync_min: 2,
@@ -80,7 +87,9 @@ impl Bounds {
             terms: 1,
             decrees: 3,
             crashes: 0,
+            crash_at: NodeSet::first(4),
             traffic: 0,
+            traffic_at: NodeSet::first(4),
             wakes: 0,
             losses: 0,
             switches: 0,
@@ -110,7 +119,7 @@ impl Bounds {
         let some = Ticks(1000);
         Config {
             me: NodeId(me.into()),
-            voters: self.all(),
+            voters: self.voters,
             brokers: self.all(),
             voter_spare: 0,
             gear: self.gear,
@@ -144,13 +153,25 @@ impl Bounds {
         let partition = |copies: &Copies| format!("{:?} of which {}", copies.replicas, copies.in_sync_min);
         let partitions: Vec<String> = self.partitions.iter().map(partition).collect();
         let mut words = vec![
-            format!("{} brokers that are the voters too", self.brokers),
+            if self.voters == self.all() {
+                format!("{} brokers that are the voters too", self.brokers)
+            } else {
+                format!("{} brokers, voters {:?}", self.brokers, self.voters)
+            },
             format!("copies on {}", partitions.join(" and ")),
             format!("gear {:?}, traffic wakes {:?}", self.gear, self.wake),
             format!("{} terms, {} decrees", self.terms, self.decrees),
         ];
         for (term, who) in (2..).zip(&self.stands) {
             words.push(format!("term {term} led by {who:?}"));
+        }
+        for (limited, at, what) in [
+            (self.crashes > 0, self.crash_at, "crashes"),
+            (self.traffic > 0, self.traffic_at, "traffic"),
+        ] {
+            if limited && !self.all().is_within(at) {
+                words.push(format!("{what} at {at:?} only"));
+            }
         }
         for (count, what) in [
             (self.crashes, "crashes"),

@@ -188,7 +188,7 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
         Property::always(S4, |world: &World, state: &State| {
             let up = world.members().filter(|member| !going_down(state, *member));
             let up: NodeSet = up.map(|member| NodeId(member.into())).collect();
-            up.is_majority_of(world.bounds().all())
+            up.is_majority_of(world.bounds().voters)
         }),
         unbroken(broken::S6, S6),
         unbroken(broken::S7, S7),

@@ -206,7 +206,7 @@ impl World {
             actions.extend(timers.map(|timer| Action::Fire(member, *timer)));
             let leads = around.heard && state.leaders.last() == Some(&member) && around.term == state.top();
             let leads_some = matches!(site.node.state().role(), Role::Pehredar(_));
-            let left = &state.left;
+            let (left, node) = (&state.left, NodeId(member.into()));
             for (possible, action) in [
                 (
                     usize::from(around.applied) < state.log.len() && !deaf,
@@ -224,9 +224,15 @@ impl World {
                     around.wanted_up && around.process != Process::Stopping,
                     Action::Up(member),
                 ),
-                (left.traffic > 0, Action::Traffic(member)),
+                (
+                    left.traffic > 0 && self.bounds.traffic_at.contains(node),
+                    Action::Traffic(member),
+                ),
                 (left.wakes > 0, Action::Wake(member)),
-                (left.crashes > 0, Action::Crash(member)),
+                (
+                    left.crashes > 0 && self.bounds.crash_at.contains(node),
+                    Action::Crash(member),
+                ),
                 (site.node.state().state() == Broker::Maintenance, Action::Done(member)),
                 (left.switches > 0 && leads_some, Action::Switch(member, true)),
                 (left.switches > 0 && leads_some, Action::Switch(member, false)),
@@ -272,10 +278,13 @@ impl World {
         if term > self.bounds.terms || !self.bounds.may_lead(term).contains(NodeId(member.into())) {
             return;
         }
-        let all = self.bounds.all();
+        let all = self.bounds.voters;
         let awake = |node: NodeId| !self.is_deaf(state, u8::try_from(node.0).expect("few"));
         for bits in 0..1_u64 << self.bounds.brokers {
-            let votes = NodeSet::from_bits(bits);
+            let votes = NodeSet::from_bits(bits).and(all);
+            if votes.bits() != bits {
+                continue;
+            }
             // Whoever votes for a second time in a calm has lost its leader.
             if votes.contains(NodeId(member.into()))
                 && votes.is_majority_of(all)
@@ -610,7 +619,7 @@ impl World {
     /// The first member leads, an admin has switched on, all are up and idle and have said so. What was said before is lost.
     fn settle(&self, mut state: State) -> State {
         let mut go = |action: Action| state = self.apply(&state, &action).expect("a start without hindrance");
-        go(Action::Elect(0, self.bounds.all()));
+        go(Action::Elect(0, self.bounds.voters));
         for member in self.members() {
             go(Action::Up(member));
             if member != 0 {

@@ -63,6 +63,8 @@ pub enum Bug {
     GrantsWithoutEcho,
     /// A member that has not answered this waking counts as woken.
     AnyWordEndsWaking,
+    /// An answer to an earlier waking still counts: as if the last grant were done with.
+    TicketOutlivesWaking,
     /// A grant that was lost is not sent again.
     GrantNotRepeated,
     /// Nobody wakes the others when no Pehredar is to be found.
@@ -71,7 +73,7 @@ pub enum Bug {
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 29] = [
+    pub const HUNTED: [Self; 30] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -99,6 +101,7 @@ impl Bug {
         Self::P24OldPromisesCount,
         Self::GrantsWithoutEcho,
         Self::AnyWordEndsWaking,
+        Self::TicketOutlivesWaking,
         Self::GrantNotRepeated,
         Self::NoTemporary,
     ];

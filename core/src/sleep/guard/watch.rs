@@ -366,7 +366,7 @@ impl Guard {
             }
         }
         if watch.rousing.is_empty() && !before.rousing.is_empty() {
-            self.end_rousing(fx);
+            watch.end_rousing(config, fx);
         }
         self.go_on_with_round(visited, fx);
         // Its own word of it may have been lost.
@@ -471,11 +471,6 @@ impl Guard {
         }
     }
 
-    fn end_rousing(&mut self, fx: Fx<'_>) {
-        fx.disarm(Timer::Rouse);
-        fx.disarm(Timer::Wake);
-    }
-
     /// "Alert inactive, remove": who does not wake up leaves the plan until it is back, and a person is told.
     pub(super) fn on_wake_failed(&mut self, config: &Config, fx: Fx<'_>) {
         let Role::Pehredar(watch) = &mut self.role else {
@@ -487,7 +482,7 @@ impl Guard {
             fx.report(Report::Alert { node });
         }
         let stuck = watch.given.is_some_and(|given| failed.contains(given.node));
-        fx.disarm(Timer::Rouse);
+        watch.end_rousing(config, fx);
         if stuck {
             // Whether it has its grant will not be known in this term.
             fx.emit(Event::Yield);
@@ -602,6 +597,18 @@ impl Guard {
 }
 
 impl Watch {
+    /// All are up. What was said about this waking means nothing from here on: grants may follow it.
+    fn end_rousing(&mut self, config: &Config, fx: Fx<'_>) {
+        let _ = config;
+        fx.disarm(Timer::Rouse);
+        fx.disarm(Timer::Wake);
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::TicketOutlivesWaking) {
+            return;
+        }
+        self.ticket = 0;
+    }
+
     pub(super) fn rename(&mut self, name: &impl Fn(u64) -> u64) {
         for (_, lock) in &mut self.locks {
             *lock = name(*lock);
