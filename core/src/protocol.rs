@@ -290,6 +290,13 @@ impl<P: Protocol> Effects<P> {
         self.early.push((to, claim));
     }
 
+    /// Whether a report like this one is among what was said so far: for a host, which may have to act on it.
+    pub(crate) fn has_report(&self, mut is: impl FnMut(&P::Report) -> bool) -> bool {
+        self.prompt
+            .iter()
+            .any(|prompt| matches!(prompt, Prompt::Report(report) if is(report)))
+    }
+
     /// Empties it for the next step, keeping its memory.
     pub(crate) fn clear(&mut self) {
         self.prompt.clear();

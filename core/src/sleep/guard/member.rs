@@ -109,8 +109,8 @@ impl Protocol for Guard {
             Input::Commanded(request, Command::Order(order)) => self.on_order(config, request, order, fx),
             Input::Drawn(Drawn::Nonce(nonce)) => self.on_nonce(config, nonce, fx),
             Input::Paused => self.on_paused(config, fx),
-            Input::Durable(note) => match note.into_inner() {},
-            Input::Fetched { query, .. } => match query {},
+            Input::Durable(note) => never(note.into_inner()),
+            Input::Fetched { query, .. } => never(query),
             Input::Drawn(Drawn::Order { .. }) | Input::Link { .. } | Input::Stalled(_) => {}
         }
     }
@@ -148,6 +148,11 @@ impl Protocol for Guard {
             .find(|(holds, _)| !holds)
             .map_or(Ok(()), |(_, what)| Err(Broken(what)))
     }
+}
+
+/// What cannot be.
+const fn never(never: Never) {
+    match never {}
 }
 
 impl Guard {
