@@ -56,6 +56,8 @@ pub struct Bounds {
     pub repeats: bool,
     /// Who may lead a term after the first: a set for each.
     pub stands: Vec<NodeSet>,
+    /// Whom a reading suggests to let sleep, in each term; the largest set that may, where nothing is said.
+    pub suggests: Vec<NodeSet>,
     /// Timers that never go off.
     pub without: Vec<Timer>,
     /// Traffic switches off.
@@ -97,6 +99,7 @@ impl Bounds {
             letters: 1,
             repeats: true,
             stands: Vec::new(),
+            suggests: Vec::new(),
             without: Vec::new(),
             disable_on_traffic: false,
             deaf: false,
@@ -164,6 +167,9 @@ impl Bounds {
         ];
         for (term, who) in (2..).zip(&self.stands) {
             words.push(format!("term {term} led by {who:?}"));
+        }
+        for (term, who) in (1..).zip(&self.suggests) {
+            words.push(format!("in term {term} it is suggested that {who:?} sleep"));
         }
         for (limited, at, what) in [
             (self.crashes > 0, self.crash_at, "crashes"),

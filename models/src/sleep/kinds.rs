@@ -65,7 +65,7 @@ impl Kinds for World {
             Action::Wake(_) => "wake",
             Action::Crash(_) => "crash",
             Action::Done(_) => "done",
-            Action::Switch(..) => "switch",
+            Action::Enable(..) | Action::Disable(_) => "switch",
             Action::Round(..) => "round",
             Action::Calm => "calm",
         }
@@ -122,7 +122,8 @@ impl Kinds for World {
             | Action::Traffic(_)
             | Action::Wake(_)
             | Action::Crash(_)
-            | Action::Switch(..)
+            | Action::Enable(..)
+            | Action::Disable(_)
             | Action::Round(..)
             | Action::Calm => None,
         }

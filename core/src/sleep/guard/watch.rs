@@ -118,13 +118,23 @@ impl Watch {
 }
 
 /// Whether all of these hold, and enough voters are among them.
-fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> bool {
+pub(super) fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> bool {
     #[cfg(seeded_bugs)]
     if let Some(verdict) = super::bugs::covered(config, covers, there) {
         return verdict;
     }
     let voters = config.voters.and(there).count() >= u32::from(config.voters_need());
     voters && covers.iter().all(|cover| cover.holds(there))
+}
+
+/// Those who are there without as many of these as is covered: whoever was suggested first goes on duty last.
+fn smallest_watch(config: &Config, covers: &[Cover], there: NodeSet, may_sleep: NodeSet) -> NodeSet {
+    let mut may_sleep = may_sleep.and(there);
+    while !may_sleep.is_empty() && !covered(config, covers, there.minus(may_sleep)) {
+        let last = may_sleep.iter().last();
+        may_sleep = last.map_or(NodeSet::EMPTY, |last| may_sleep.without(last));
+    }
+    there.minus(may_sleep)
 }
 
 impl Guard {
@@ -630,6 +640,8 @@ impl Watch {
     /// Who is next, and its lock: the lowest number first.
     fn next(&self, purpose: Purpose, config: &Config, plan: Plan, round: NodeSet) -> Option<(NodeId, u64)> {
         let fits = |node: NodeId| match purpose {
+            #[cfg(seeded_bugs)]
+            Purpose::Sleep if config.has(super::bugs::Bug::P7DutySleeps) => self.willing.contains(node),
             Purpose::Sleep => self.willing.contains(node) && plan.members.contains(node) && !plan.watch.contains(node),
             Purpose::Maintenance => round.contains(node) && self.active.contains(node),
         };
