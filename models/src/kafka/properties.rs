@@ -74,7 +74,8 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             partitions.any(|number| state.kafka.partition(number).acknowledged != 0)
         }),
     ];
-    if world.setup().misuse.is_none() {
+    // Without eligible ones kept, a broker whose disk lost records stays in sync after its start.
+    if world.setup().misuse.is_none() && world.setup().keeps_eligible {
         all.push(Property::always(COPIES, |world: &World, state: &State| {
             copies_are_whole(world.setup(), &state.kafka)
         }));
