@@ -17,6 +17,7 @@
 //! * [`replication`] - a log over that election.
 //! * [`sleep`] - guard duty over a log that is as its claims say.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
+//! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
@@ -31,6 +32,7 @@ mod explored;
 pub mod gate;
 pub mod graph;
 pub mod hunt;
+pub mod kafka;
 pub mod kinds;
 pub mod lasso;
 pub mod lease;
