@@ -305,6 +305,7 @@ impl World {
             // Whoever votes for a second time in a calm has lost its leader.
             if votes.contains(NodeId(member.into()))
                 && votes.is_majority_of(all)
+                && self.bounds.may_elect(term, votes)
                 && Self::may_vote(state)
                 && votes.iter().all(awake)
             {

@@ -47,6 +47,8 @@ pub struct Watch {
     silent: NodeSet,
     /// Somebody needs more than is awake; the next reading tells whom to wake.
     wanted: bool,
+    /// It has watched for a while: whoever has not said by now how it stands may be asleep.
+    pub(super) listened: bool,
     /// All is to be switched off as soon as all are awake.
     disabling: bool,
 }
@@ -184,11 +186,18 @@ impl Guard {
             Role::Pehredar(watch) => watch.silent,
             Role::None | Role::Temporary => NodeSet::EMPTY,
         };
-        self.rouse(config, missing.minus(silent), fx);
+        if wanted || self.has_listened() {
+            self.rouse(config, missing.minus(silent), fx);
+        }
         if self.finish_disabling(config, fx) || self.plan_anew(config, view, there, fx) {
             return;
         }
         self.grant(config, view, fx);
+    }
+
+    /// A new Pehredar would wake everybody, since nobody has told it anything yet.
+    const fn has_listened(&self) -> bool {
+        matches!(&self.role, Role::Pehredar(watch) if watch.listened)
     }
 
     /// Brokers that are not known to be up, whatever they do.
@@ -234,19 +243,16 @@ impl Guard {
         } else {
             NodeSet::EMPTY
         };
-        let smaller = there.minus(may_sleep);
-        let watchers = if covered(config, &view.covers, smaller) {
-            smaller
-        } else {
-            there
-        };
+        let watchers = smallest_watch(config, &view.covers, there, may_sleep);
         let plan = Plan {
             gear: config.gear,
             watch: watchers,
             members,
         };
         let needed = current.is_none_or(|current| {
-            !current.watch.is_within(there)
+            let too_few = !covered(config, &view.covers, current.watch) && covered(config, &view.covers, watchers);
+            too_few
+                || !current.watch.is_within(there)
                 || current.members != members
                 || (watch.given.is_none() && watchers.count() < current.watch.count())
         });
