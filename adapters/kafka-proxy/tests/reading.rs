@@ -71,7 +71,8 @@ fn answer(version: i16, topics: Vec<FetchableTopicResponse>) -> Vec<u8> {
 fn traffic(bytes: &[u8], version: i16) -> u32 {
     let told = [1, 2, 7, bytes.len()].map(|piece| {
         let (mut answers, mut told) = (Answers::new(), 0);
-        for piece in bytes.chunks(piece) {
+        let mut bytes = bytes.to_vec();
+        for piece in bytes.chunks_mut(piece) {
             told += answers.feed(piece, |_| Awaited::Fetch(version)).expect("it is framed");
         }
         told

@@ -11,6 +11,7 @@
 //! | [`Requests`] | finds the requests in what a client sends |
 //! | [`InFlight`] | which of them wait for an answer, in order |
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
+//! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
 //! # What holds
 //! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
@@ -19,19 +20,26 @@
 //! reads nobody waits for but itself; its writes cannot be hidden.)
 
 mod answers;
+#[cfg(seeded_bugs)]
+pub mod bugs;
 mod field;
 mod flight;
 mod requests;
+mod versions;
 
 pub use answers::Answers;
 pub use flight::{Awaited, InFlight};
 pub use requests::{Asked, Requests};
+pub use versions::READABLE;
 
 /// The kind of a request that writes records.
 pub const PRODUCE: i16 = 0;
 
 /// The kind of a request that reads records.
 pub const FETCH: i16 = 1;
+
+/// The kind of a request that asks which versions a broker takes.
+pub const API_VERSIONS: i16 = 18;
 
 /// What a request's kind says about whether the broker is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
