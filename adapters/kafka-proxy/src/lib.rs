@@ -38,8 +38,8 @@
 //! * The oldest form of SASL (`SaslHandshake` version 0) leaves the framing: such connections are ended.
 //! * Where it ends TLS, the broker sees its certificate and not the client's, so a broker that tells its clients apart by
 //!   certificate needs [`Clients::Sealed`].
-//! * A client that knows no other broker's address than that of one that sleeps gets no metadata, unless it comes with traffic
-//!   (a Java or librdkafka producer that is idempotent does: it asks for its number first).
+//! * A client that begins with the address of one broker, which sleeps, gets no metadata, and a producer that begins so wakes
+//!   nobody: it asks for metadata before all else. It needs another broker's address too, as Kafka's documentation asks of it.
 //! * Metadata may create a topic, and is not traffic: Kafka's own consumers allow that in every one of their requests, and
 //!   whether the topic is there only the broker knows. What is written to it is traffic.
 

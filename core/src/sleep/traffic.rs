@@ -13,6 +13,14 @@
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
 //! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
+//! # What it guarantees (ids of `proofs/claims.toml`)
+//! * `traffic/T1` Every Produce, and every request of a kind that is not listed as idle, is traffic.
+//! * `traffic/T2` An answer to a fetch that carries a record in any of its partitions is traffic.
+//! * `traffic/T3` What cannot be read is traffic: a version of Fetch that is not known, an answer that ends too early or comes
+//!   out of order.
+//! * `traffic/T4` What an idle client sends and gets is no traffic.
+//! * `traffic/T5` What passes is changed in one place only: of Fetch and Produce a broker offers no version that cannot be read.
+//!
 //! # What holds
 //! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
 //! is not known here, an answer that is no fetch's answer, an answer out of order. So a mistake here, or a hostile client, costs

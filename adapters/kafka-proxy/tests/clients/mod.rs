@@ -19,6 +19,9 @@ use tokio::time::timeout;
 pub const TOPIC: &str = "readings";
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// librdkafka's consumer waits up to ten seconds between two attempts to reach a broker, and again for its group's.
+const READ_MAX: Duration = Duration::from_secs(60);
+
 pub fn seen(proxy: &Proxy) -> Seen {
     *proxy.seen().borrow()
 }
@@ -57,7 +60,7 @@ pub async fn write(producer: &FutureProducer, text: &str) {
 pub async fn read(consumer: &StreamConsumer, count: usize) -> Vec<String> {
     let mut records = Vec::new();
     while records.len() < count {
-        let record = timeout(SOON, consumer.recv()).await;
+        let record = timeout(READ_MAX, consumer.recv()).await;
         let record = match record.unwrap_or_else(|_| panic!("{} of {count} came in time", records.len())) {
             // News about connections: librdkafka tries again by itself.
             Err(KafkaError::MessageConsumption(
