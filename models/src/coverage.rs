@@ -112,6 +112,13 @@ impl Clusters {
                 }
             }
         }
+        // Where there is nothing to cover, somebody stays all the same.
+        for combined in [false, true] {
+            found.push(Topology {
+                partitions: Vec::new(),
+                ..self.beginning([0, 0], 1, combined, 0)
+            });
+        }
         found
     }
 

@@ -479,6 +479,10 @@ fn hunt_votes_for_short_logs(bug: election::bugs::Bug) -> Catch {
     catch
 }
 
+const LAGGING: &str = "A copy that lags on a broker that is awake is an obstacle by itself: nobody may sleep until it is in sync. \
+                       So while anybody may sleep, the copies on awake brokers and the in-sync copies on awake brokers are the \
+                       same ones. The bug would show if that obstacle were lifted.";
+
 fn hunt_in_the_coverage(bug: coverage::bugs::Bug) -> Catch {
     use coverage::bugs::Bug;
     let clusters = match bug {
@@ -501,6 +505,9 @@ fn hunt_in_the_coverage(bug: coverage::bugs::Bug) -> Catch {
         Bug::BystandersStay => "brokers that stay awake for nobody",
     }
     .into();
+    if bug == Bug::LaggingCopiesCount {
+        catch.equivalent = Some(LAGGING.into());
+    }
     catch
 }
 

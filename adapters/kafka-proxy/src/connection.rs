@@ -11,6 +11,7 @@ use crate::stream::Stream;
 
 /// Runs it to its end.
 pub(crate) async fn run(client: TcpStream, shared: Shared) {
+    let _opened = shared.teller.opened();
     let Some(mut client) = accept(client, &shared).await else {
         return;
     };

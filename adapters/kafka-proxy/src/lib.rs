@@ -10,6 +10,7 @@
 //! | [`Options`] | where, and with what TLS on which side |
 //! | [`Seen`] | what it saw so far: numbers that only grow |
 //! | [`Limits`] | its bounds in room and time |
+//! | [`SocketCounter`] | bytes at a port, as the kernel counts them, where no proxy stands |
 //!
 //! # While the broker is down
 //! A client that only polls must not wake a broker that sleeps, and need not wait for it: its partitions are led by others by
@@ -44,6 +45,7 @@
 //!   whether the topic is there only the broker knows. What is written to it is traffic.
 
 mod connection;
+mod counters;
 mod greeting;
 mod hold;
 mod options;
@@ -53,6 +55,7 @@ mod seen;
 mod stream;
 mod tls;
 
+pub use counters::SocketCounter;
 pub use options::{BrokerTls, ClientTls, Clients, Limits, Options};
 pub use proxy::{Proxy, StartError};
 pub use seen::Seen;

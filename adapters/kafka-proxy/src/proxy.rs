@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     pub is_sealed: bool,
 }
 
-/// A proxy; it and all its connections end when this is dropped.
+/// A proxy; it and all its connections end soon after this is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -100,6 +100,12 @@ impl Proxy {
         };
         let task = tokio::spawn(serve(listener, shared));
         Ok(Self { address, seen, task })
+    }
+
+    /// Ends it and all its connections, and returns when its port is free.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     /// Where it listens.

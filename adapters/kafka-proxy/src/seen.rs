@@ -19,6 +19,10 @@ pub struct Seen {
     pub given_up: u64,
     /// How many connections were closed because what they sent was not Kafka's protocol.
     pub misframed: u64,
+    /// How many connections were opened, and how many of them have ended. Counted without waking who watches.
+    pub opened: u64,
+    /// See there.
+    pub ended: u64,
     /// How many bytes came from clients in TLS that passed unread. Counted without waking who watches.
     pub sealed_from_clients: u64,
     /// How many bytes came from the broker in it.
@@ -54,6 +58,15 @@ impl Teller {
         self.0.send_modify(|seen| seen.wanted = seen.wanted.saturating_add(1));
     }
 
+    /// A connection is there until what this returns is dropped.
+    pub fn opened(&self) -> Opened {
+        self.0.send_if_modified(|seen| {
+            seen.opened = seen.opened.saturating_add(1);
+            false
+        });
+        Opened(self.clone())
+    }
+
     pub fn refused(&self) {
         self.0.send_modify(|seen| seen.refused = seen.refused.saturating_add(1));
     }
@@ -75,5 +88,18 @@ impl Teller {
     pub fn misframed(&self) {
         self.0
             .send_modify(|seen| seen.misframed = seen.misframed.saturating_add(1));
+    }
+}
+
+/// A connection that is there.
+#[derive(Debug)]
+pub(crate) struct Opened(Teller);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.0.send_if_modified(|seen| {
+            seen.ended = seen.ended.saturating_add(1);
+            false
+        });
     }
 }

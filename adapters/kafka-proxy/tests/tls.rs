@@ -86,6 +86,7 @@ async fn with_keys(ca: &Ca, at: SocketAddr, upstream: SocketAddr, kafka: &mut Ka
     let asleep = seen(&proxy);
     assert_eq!((asleep.wanted, asleep.traffic), (0, idle.traffic), "{asleep:?}");
     assert!(asleep.refused > 0, "{asleep:?}");
+    proxy.stop().await;
     block_in_place(|| kafka.restart());
 }
 

@@ -11,6 +11,7 @@
 //! | [`Requests`] | finds the requests in what a client sends |
 //! | [`InFlight`] | which of them wait for an answer, in order |
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
+//! | [`Baseline`] | where nothing can be read: more bytes than idle clients need |
 //! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
 //! # What it guarantees (ids of `proofs/claims.toml`)
@@ -30,12 +31,14 @@
 mod answers;
 #[cfg(seeded_bugs)]
 pub mod bugs;
+mod bytes;
 mod field;
 mod flight;
 mod requests;
 mod versions;
 
 pub use answers::Answers;
+pub use bytes::{Baseline, Passed};
 pub use flight::{Awaited, InFlight};
 pub use requests::{Asked, Requests};
 pub use versions::READABLE;

@@ -1,4 +1,5 @@
-//! Seeded bugs of coverage. Compiled only under `cfg(seeded_bugs)`; each one must be caught by the models.
+//! Seeded bugs of coverage. Compiled only under `cfg(seeded_bugs)`; each one must be caught by the models, or be listed as
+//! equivalent with the argument.
 
 /// One bug, chosen at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
