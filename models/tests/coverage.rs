@@ -23,7 +23,7 @@ fn whoever_may_sleep_leaves_enough_awake_and_nobody_is_kept_without_a_reason() {
             NAMES[1],
             Clusters::three(2),
             "3 brokers, 2 partitions with any copies, controllers apart and among them, all gears, 2 failures",
-            11_338,
+            11_575,
         ),
     ] {
         let gate = Gate::new(clusters).name(name).bounds(bounds).golden(states);
