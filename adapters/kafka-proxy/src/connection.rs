@@ -1,5 +1,7 @@
 //! One client's connection: find the broker, or see what the client wants of it, then relay.
 
+use std::sync::atomic::Ordering;
+
 use pehra_core::sleep::traffic::{Asked, Meaning, Requests};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -12,11 +14,16 @@ use crate::stream::Stream;
 /// Runs it to its end.
 pub(crate) async fn run(client: TcpStream, shared: Shared) {
     let _opened = shared.teller.opened();
+    // The broker first: whoever is refused need not go through TLS for it.
+    let broker = connect(&shared).await;
+    if broker.is_none() && shared.refuses.load(Ordering::Relaxed) {
+        return shared.teller.refused();
+    }
     let Some(mut client) = accept(client, &shared).await else {
         return;
     };
     let mut requests = Requests::new(shared.limits.request_bytes_max);
-    let met = match connect(&shared).await {
+    let met = match broker {
         Some(broker) => Met {
             broker,
             held: Vec::new(),

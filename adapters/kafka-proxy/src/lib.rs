@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`Proxy`] | one listener in front of one broker |
 //! | [`Options`] | where, and with what TLS on which side |
+//! | [`WhileDown`] | whether clients are asked what they want of a broker that is down |
 //! | [`Seen`] | what it saw so far: numbers that only grow |
 //! | [`Limits`] | its bounds in room and time |
 //! | [`SocketCounter`] | bytes at a port, as the kernel counts them, where no proxy stands |
@@ -16,6 +17,7 @@
 //! A client that only polls must not wake a broker that sleeps, and need not wait for it: its partitions are led by others by
 //! now, and so are its groups. What it lacks is news, which it asks of another broker as soon as it is refused here. Clients
 //! say what they want only after a greeting (ApiVersions), so that is answered here, as the broker last answered it.
+//! (With [`WhileDown::Ask`]; with [`WhileDown::Refuse`] everybody is refused at once.)
 //!
 //! | it asks for | then |
 //! | --- | --- |
@@ -56,6 +58,6 @@ mod stream;
 mod tls;
 
 pub use counters::SocketCounter;
-pub use options::{BrokerTls, ClientTls, Clients, Limits, Options};
+pub use options::{BrokerTls, ClientTls, Clients, Limits, Options, WhileDown};
 pub use proxy::{Proxy, StartError};
 pub use seen::Seen;

@@ -15,8 +15,20 @@ pub struct Options {
     pub clients: Clients,
     /// TLS on the way to the broker, if its listener speaks it. Not with [`Clients::Sealed`].
     pub broker: Option<BrokerTls>,
+    /// Whom it holds while the broker is down.
+    pub while_down: WhileDown,
     /// Its bounds.
     pub limits: Limits,
+}
+
+/// What becomes of clients that come while the broker is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileDown {
+    /// They are asked what they want: traffic is held and wanted, the rest is refused. For a broker whose partitions take no
+    /// writes without it, and for one that is on its way up.
+    Ask,
+    /// They are refused at once, whatever they want, and find who leads now. For a broker that others stand in for in full.
+    Refuse,
 }
 
 impl Options {
@@ -28,6 +40,7 @@ impl Options {
             upstream,
             clients: Clients::Plain,
             broker: None,
+            while_down: WhileDown::Ask,
             limits: Limits::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{error, fmt, io};
 
@@ -12,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::greeting::Greeting;
 use crate::seen::{Seen, Teller};
 use crate::tls::{self, Acceptor, Connector};
-use crate::{Clients, Limits, Options, connection};
+use crate::{Clients, Limits, Options, WhileDown, connection};
 
 /// After a failure to accept (as when there are no file descriptors left), so long nobody is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub connector: Option<Connector>,
     /// Whether nothing that passes can be read.
     pub is_sealed: bool,
+    /// Whether everybody is refused while the broker is down.
+    pub refuses: Arc<AtomicBool>,
 }
 
 /// A proxy; it and all its connections end soon after this is dropped.
@@ -62,6 +65,7 @@ pub(crate) struct Shared {
 pub struct Proxy {
     address: SocketAddr,
     seen: watch::Receiver<Seen>,
+    refuses: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -88,6 +92,7 @@ impl Proxy {
         let address = listener.local_addr().map_err(listening)?;
         let (teller, seen) = Teller::new();
         let limits = options.limits;
+        let refuses = Arc::new(AtomicBool::new(options.while_down == WhileDown::Refuse));
         let shared = Shared {
             upstream: options.upstream,
             limits,
@@ -97,9 +102,20 @@ impl Proxy {
             acceptor,
             connector,
             is_sealed: matches!(options.clients, Clients::Sealed),
+            refuses: refuses.clone(),
         };
         let task = tokio::spawn(serve(listener, shared));
-        Ok(Self { address, seen, task })
+        Ok(Self {
+            address,
+            seen,
+            refuses,
+            task,
+        })
+    }
+
+    /// What becomes of clients that come from now on while the broker is down.
+    pub fn while_down(&self, what: WhileDown) {
+        self.refuses.store(what == WhileDown::Refuse, Ordering::Relaxed);
     }
 
     /// Ends it and all its connections, and returns when its port is free.

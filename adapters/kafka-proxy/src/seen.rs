@@ -12,8 +12,8 @@ pub struct Seen {
     pub traffic: u64,
     /// How many connections found the broker down and came with traffic: each is a reason to wake it.
     pub wanted: u64,
-    /// How many connections found the broker down, asked for nothing that needs it, and were closed, so that the client asks
-    /// another broker.
+    /// How many connections found the broker down and were closed, so that the client asks another broker: they asked for
+    /// nothing that needs this one, or everybody is refused.
     pub refused: u64,
     /// How many connections were closed because the broker did not come in time, or too many were held already.
     pub given_up: u64,

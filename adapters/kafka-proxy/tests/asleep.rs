@@ -4,7 +4,7 @@ mod shared;
 
 use std::time::{Duration, Instant};
 
-use pehra_kafka_proxy::Proxy;
+use pehra_kafka_proxy::{Proxy, WhileDown};
 use shared::{SOON, answer, be_asked, client, ended, limits, nobody, offers, proxy, request, take, until, upstream};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -200,4 +200,28 @@ async fn whoever_cannot_be_asked_further_counts_as_traffic() {
         until(proxy, "it is wanted", |seen| seen.wanted == count).await;
         assert_eq!(proxy.seen().borrow().refused, 0);
     }
+}
+
+#[tokio::test]
+async fn where_everybody_is_refused_nobody_is_asked() {
+    let (at, proxy) = asleep().await;
+    proxy.while_down(WhileDown::Refuse);
+    // It is told by the closed connection alone, and whatever it sends.
+    assert_eq!(ended(&mut client(&proxy).await).await, b"");
+    let mut producer = client(&proxy).await;
+    let _ = producer.write_all(&request(0, 1, 200)).await;
+    is_refused(producer).await;
+    let seen = until(&proxy, "both are counted", |seen| seen.refused == 2).await;
+    assert_eq!((seen.wanted, seen.requests, seen.given_up), (0, 0, 0));
+    // Not when the broker is up, nor when it is on its way up.
+    let listener = TcpListener::bind(at).await.expect("still free");
+    let mut other = client(&proxy).await;
+    let (mut broker, _) = listener.accept().await.expect("the proxy comes");
+    other.write_all(&request(3, 2, 10)).await.expect("it is taken");
+    assert_eq!(take(&mut broker, 22).await, request(3, 2, 10));
+    drop((broker, listener));
+    proxy.while_down(WhileDown::Ask);
+    let mut producer = client(&proxy).await;
+    producer.write_all(&request(0, 3, 200)).await.expect("it is taken");
+    until(&proxy, "it is wanted", |seen| seen.wanted == 1).await;
 }

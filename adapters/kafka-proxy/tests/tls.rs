@@ -66,7 +66,7 @@ async fn with_keys(ca: &Ca, at: SocketAddr, upstream: SocketAddr, kafka: &mut Ka
         ..Options::plain(at, upstream)
     };
     let proxy = Proxy::start(options).await.expect("the port is free");
-    produce(kafka, at, config, "0").await;
+    produce(kafka, at, config, "0");
     let written = seen(&proxy);
     assert!(written.traffic > 0 && written.misframed == 0, "{written:?}");
     let console = console(kafka, at, config, "idle");
@@ -97,7 +97,7 @@ async fn without_keys(at: SocketAddr, upstream: SocketAddr, kafka: &Kafka, confi
         ..Options::plain(at, upstream)
     };
     let proxy = Proxy::start(options).await.expect("the port is free again");
-    produce(kafka, at, config, "0").await;
+    produce(kafka, at, config, "0");
     let seen = seen(&proxy);
     assert!(
         seen.sealed_from_clients > 500 && seen.sealed_from_broker > 500,
@@ -113,7 +113,7 @@ fn console(kafka: &Kafka, at: SocketAddr, config: &Path, group: &str) -> Console
 }
 
 /// One record, acknowledged by all.
-async fn produce(kafka: &Kafka, at: SocketAddr, config: &Path, value: &str) {
+fn produce(kafka: &Kafka, at: SocketAddr, config: &Path, value: &str) {
     let (brokers, config) = (at.to_string(), config.display().to_string());
     let mut arguments = vec!["--bootstrap-server", &brokers, "--topic", TOPIC, "--acks", "-1"];
     arguments.extend(["--max-messages", "1", "--command-config", &config]);

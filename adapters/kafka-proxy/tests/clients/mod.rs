@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -38,8 +38,12 @@ pub fn producer(brokers: &str) -> FutureProducer {
 }
 
 pub fn consumer(proxy: &Proxy, group: &str) -> StreamConsumer {
+    consumer_at(&proxy.address().to_string(), group)
+}
+
+pub fn consumer_at(brokers: &str, group: &str) -> StreamConsumer {
     let consumer: StreamConsumer = ClientConfig::new()
-        .set("bootstrap.servers", proxy.address().to_string())
+        .set("bootstrap.servers", brokers)
         .set("group.id", group)
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "true")
@@ -83,11 +87,17 @@ pub struct Console {
 impl Console {
     /// Starts it, with more options such as `--command-property` and its value.
     pub fn start(kafka: &Kafka, at: &str, group: &str, more: &[&str]) -> Self {
+        let command = kafka.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &[]);
+        Self::of(command, at, group, more)
+    }
+
+    /// The same, of whatever cluster this command was made.
+    pub fn of(mut command: Command, at: &str, group: &str, more: &[&str]) -> Self {
         let mut arguments = vec!["--bootstrap-server", at, "--topic", TOPIC, "--group", group];
         arguments.extend(["--command-property", "auto.commit.interval.ms=500"]);
         arguments.extend(more);
-        let mut child = kafka
-            .tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments)
+        let mut child = command
+            .args(&arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
