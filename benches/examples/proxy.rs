@@ -237,7 +237,7 @@ fn page(table: &str) -> String {
          Written by `./run bench-proxy --results benches/results`. {cores} cores, Linux {}, which broker, proxy and client share; load\n\
          average {load} at the end. One request under way at a time, both ways in turn: what a caller waits longer, not how much\n\
          passes in a second.\n\n{table}",
-        kernel.trim()
+        kernel.split('-').next().unwrap_or_default().trim()
     )
 }
 

@@ -14,14 +14,14 @@ use crate::stream::Stream;
 /// Runs it to its end.
 pub(crate) async fn run(client: TcpStream, shared: Shared) {
     let _opened = shared.teller.opened();
-    // The broker first: whoever is refused need not go through TLS for it.
+    // The client first: one whose certificate is wrong does not reach the broker.
+    let Some(mut client) = accept(client, &shared).await else {
+        return;
+    };
     let broker = connect(&shared).await;
     if broker.is_none() && shared.refuses.load(Ordering::Relaxed) {
         return shared.teller.refused();
     }
-    let Some(mut client) = accept(client, &shared).await else {
-        return;
-    };
     let mut requests = Requests::new(shared.limits.request_bytes_max);
     let met = match broker {
         Some(broker) => Met {

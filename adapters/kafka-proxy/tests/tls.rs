@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clients::{Console, SOON, TOPIC, seen};
-use pehra_kafka_proxy::{BrokerTls, ClientTls, Clients, Options, Proxy, StartError};
+use pehra_core::sleep::traffic::{Baseline, Meaning, Passed};
+use pehra_kafka_proxy::{BrokerTls, ClientTls, Clients, Options, Proxy, SocketCounter, StartError};
 use pehra_testbed::certificates::{Ca, Signed};
 use pehra_testbed::kafka::Kafka;
 use pehra_testbed::process::free_port;
@@ -90,20 +91,62 @@ async fn with_keys(ca: &Ca, at: SocketAddr, upstream: SocketAddr, kafka: &mut Ka
     block_in_place(|| kafka.restart());
 }
 
-/// It passes unread: bytes are all that is known.
+/// It passes unread: bytes are all that is known, the proxy's count and the kernel's.
 async fn without_keys(at: SocketAddr, upstream: SocketAddr, kafka: &Kafka, config: &Path) {
+    const STRETCH: Duration = Duration::from_secs(5);
     let options = Options {
         clients: Clients::Sealed,
         ..Options::plain(at, upstream)
     };
     let proxy = Proxy::start(options).await.expect("the port is free again");
     produce(kafka, at, config, "0");
-    let seen = seen(&proxy);
-    assert!(
-        seen.sealed_from_clients > 500 && seen.sealed_from_broker > 500,
-        "{seen:?}"
-    );
-    assert_eq!((seen.requests, seen.traffic, seen.misframed), (0, 0, 0));
+    let written = seen(&proxy);
+    assert!(sealed(&proxy) > 1000, "{written:?}");
+    assert_eq!((written.requests, written.traffic, written.misframed), (0, 0, 0));
+
+    let console = console(kafka, at, config, "unread");
+    console.prints("0");
+    sleep(Duration::from_secs(2)).await;
+    let mut kernel = SocketCounter::new(at.port()).expect("the kernel answers");
+    let mut stretches = Vec::new();
+    for idle in [true, true, false] {
+        let before = sealed(&proxy);
+        if !idle {
+            produce(kafka, at, config, "0");
+        }
+        sleep(STRETCH).await;
+        let now = seen(&proxy);
+        let passed = Passed {
+            bytes: sealed(&proxy) - before,
+            connections: u32::try_from(now.opened - now.ended).expect("few"),
+        };
+        stretches.push((passed, kernel.passed().expect("the kernel answers")));
+    }
+    println!("passed, by the proxy and by the kernel: {stretches:?}");
+    for (ours, theirs) in &stretches[..2] {
+        assert!(
+            ours.bytes > 0 && ours.bytes.abs_diff(theirs.bytes) < 1000,
+            "{stretches:?}"
+        );
+        assert_eq!(ours.connections, theirs.connections);
+    }
+    for count in [
+        |(ours, _): &(Passed, Passed)| *ours,
+        |(_, theirs): &(Passed, Passed)| *theirs,
+    ] {
+        let mut baseline = Baseline::new(500);
+        baseline.learn(count(&stretches[0]));
+        assert_eq!(baseline.meaning(count(&stretches[1])), Meaning::Idle, "{stretches:?}");
+    }
+    // (The kernel has forgotten the producer's connections, which were gone when it was asked.)
+    let mut baseline = Baseline::new(500);
+    baseline.learn(stretches[0].0);
+    assert_eq!(baseline.meaning(stretches[2].0), Meaning::Traffic, "{stretches:?}");
+}
+
+fn sealed(proxy: &Proxy) -> u64 {
+    let seen = seen(proxy);
+    seen.sealed_from_clients + seen.sealed_from_broker
 }
 
 fn console(kafka: &Kafka, at: SocketAddr, config: &Path, group: &str) -> Console {
