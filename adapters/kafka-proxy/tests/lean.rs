@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_others_stand_in_for_is_woken_by_nobody_and_waited_for_by_nobody() {
-    const IDLE: Duration = Duration::from_secs(20);
+    const IDLE: Duration = Duration::from_secs(10);
     let addresses = [(); 3].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
     let mut cluster = block_in_place(|| {
         KafkaCluster::start(&ClusterOptions {
