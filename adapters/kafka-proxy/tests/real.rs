@@ -29,6 +29,7 @@ async fn clients_of_real_kafka_meet_the_proxy_and_notice_nothing() {
         .expect("the port is free");
     println!("started in {:?}", began.elapsed());
 
+    what_this_kafka_offers_passes_as_it_is(&proxy, &kafka).await;
     what_is_written_is_read_once_and_in_order(&proxy).await;
     println!("written and read after {:?}", began.elapsed());
     idle_consumers_are_no_traffic(&proxy, &kafka).await;
@@ -37,6 +38,35 @@ async fn clients_of_real_kafka_meet_the_proxy_and_notice_nothing() {
     a_broker_that_never_comes_costs_hold_max_and_no_more(&proxy, &mut kafka).await;
     a_frozen_broker_keeps_nobody_elses_connection(&proxy, &kafka).await;
     println!("all in {:?}", began.elapsed());
+}
+
+/// All that it offers can be read, so not a byte is changed in any form of the answer. One that it lacks it answers in the oldest.
+async fn what_this_kafka_offers_passes_as_it_is(proxy: &Proxy, kafka: &Kafka) {
+    for version in [0, 1, 2, 3, 4, 9] {
+        // Number 5, a client without a name; then tags, its software and the software's version, and tags.
+        let mut asked = vec![0, 18, 0, version, 0, 0, 0, 5, 0xff, 0xff];
+        if version >= 3 {
+            asked.extend([0, 2, b'p', 2, b'1', 0]);
+        }
+        let asked = [
+            &u32::try_from(asked.len()).expect("a short one").to_be_bytes()[..],
+            &asked,
+        ]
+        .concat();
+        let mut answers = Vec::new();
+        for at in [kafka.inner(), proxy.address().to_string()] {
+            let mut stream = TcpStream::connect(at).await.expect("it listens");
+            stream.write_all(&asked).await.expect("it is taken");
+            let length = stream.read_i32().await.expect("a length");
+            let mut content = vec![0; usize::try_from(length).expect("a length")];
+            stream.read_exact(&mut content).await.expect("it comes whole");
+            answers.push(content);
+        }
+        assert!(answers[0].len() >= 16, "{answers:?}");
+        assert_eq!(answers[0], answers[1], "version {version}");
+    }
+    let seen = seen(proxy);
+    assert_eq!((seen.traffic, seen.misframed), (0, 0));
 }
 
 /// The ledger: what was acknowledged is what is read.
