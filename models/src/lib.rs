@@ -19,10 +19,13 @@
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
+//! * [`coverage`] - who may sleep, in every small cluster.
+//! * [`traffic`] - what passes between a client and a broker, in every short conversation.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
+pub mod coverage;
 pub mod delivery;
 pub mod diagram;
 pub mod election;
@@ -49,6 +52,7 @@ pub mod site;
 pub mod sleep;
 mod store;
 pub mod trace;
+pub mod traffic;
 mod trap;
 
 pub use explore::{Explored, Incomplete, Keep, Limits, Options, Stop, explore};

@@ -12,15 +12,17 @@
 use pehra_core::delivery::bugs::Bug;
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard;
+use pehra_core::sleep::{coverage, guard, traffic};
 use pehra_core::types::NodeId;
 use pehra_core::{election, pipeline, replication, window};
+use pehra_models::coverage::Clusters;
 use pehra_models::delivery::queries::{everything_arrives, the_window_opens};
 use pehra_models::delivery::{Bounds, Grain, World};
 use pehra_models::election as election_model;
 use pehra_models::link::{self, Link};
 use pehra_models::replication as log_model;
 use pehra_models::sleep as duty;
+use pehra_models::traffic::Conversations;
 use pehra_models::{Catch, Hunt, Leads, lease, results};
 
 /// What a bug stands for, and the smallest world in which it can show.
@@ -646,6 +648,60 @@ fn every_bug_of_guard_duty_is_caught() {
     judge(guard::bugs::Bug::HUNTED.map(hunt_on_duty));
 }
 
+const LAGGING: &str = "A copy that lags on a broker that is awake is an obstacle by itself: nobody may sleep until it is in sync. \
+                       So while anybody may sleep, the copies on awake brokers and the in-sync copies on awake brokers are the \
+                       same ones. The bug would show if that obstacle were lifted.";
+
+fn hunt_in_the_coverage(bug: coverage::bugs::Bug) -> Catch {
+    use coverage::bugs::Bug;
+    let clusters = match bug {
+        // With three brokers, whoever shares no limit with another is alone.
+        Bug::OneLimitIsEnough => Clusters::four(0),
+        _ => Clusters::three(1),
+    };
+    let clusters = clusters.with_bug(bug);
+    let mut catch = Hunt::new(&clusters).name(format!("{bug:?}")).run().expect("no limit");
+    catch.stands_for = match bug {
+        Bug::NodesAreCounted => "brokers counted in place of each partition's copies",
+        Bug::LaggingCopiesCount => "a copy that lags and counts as one",
+        Bug::DrainingCounts => "a broker that goes and is still counted on",
+        Bug::NeedOffByOne => "a need that is off by one",
+        Bug::SpareIsForgotten => "controllers without a spare",
+        Bug::LastMayGo => "the last one that goes to sleep",
+        Bug::LagIsExcused => "a sleeper more while a failed broker is missing",
+        Bug::UncleanIsExcused => "sleep where a lagging copy may be made leader",
+        Bug::OneLimitIsEnough => "a largest set that is too large",
+        Bug::BystandersStay => "brokers that stay awake for nobody",
+    }
+    .into();
+    if bug == Bug::LaggingCopiesCount {
+        catch.equivalent = Some(LAGGING.into());
+    }
+    catch
+}
+
+fn hunt_in_the_traffic(bug: traffic::bugs::Bug) -> Catch {
+    use traffic::bugs::Bug;
+    let conversations = Conversations::new(2).with_bug(bug);
+    let mut catch = Hunt::new(&conversations)
+        .name(format!("{bug:?}"))
+        .run()
+        .expect("no limit");
+    catch.stands_for = match bug {
+        Bug::ProduceIsIdle => "a write that nobody wakes for",
+        Bug::UnknownKindIsIdle => "a new kind of request that counts as idle until somebody lists it",
+        Bug::SilentProduceIsAwaited => "an idle client that counts as traffic after a write with acks=0",
+        Bug::FirstEmptyEndsIt => "records behind an empty partition that are overlooked",
+        Bug::UnknownVersionIsIdle => "a newer client whose reads are overlooked",
+        Bug::CutShortIsIdle => "half an answer that is taken for an empty one",
+        Bug::OrderUnchecked => "an answer taken for that of another request",
+        Bug::FallbackIsForgotten => "a newer client that is offered what cannot be read",
+        Bug::OfferIsRaised => "a version offered that the broker lacks",
+    }
+    .into();
+    catch
+}
+
 /// Each must be caught, or be listed as equivalent; and as the committed table says.
 fn judge(catches: impl IntoIterator<Item = Catch>) {
     let catches: Vec<Catch> = catches.into_iter().collect();
@@ -675,6 +731,12 @@ fn every_bug_of_delivery_is_caught() {
 fn every_bug_of_election_is_caught() {
     judge(election::bugs::Bug::HUNTED.map(|bug| hunt_in_the_election(bug, false)));
     judge(election::bugs::Bug::WITH_A_LOG.map(hunt_votes_for_short_logs));
+}
+
+#[test]
+fn every_bug_of_coverage_and_traffic_is_caught() {
+    judge(coverage::bugs::Bug::ALL.map(hunt_in_the_coverage));
+    judge(traffic::bugs::Bug::ALL.map(hunt_in_the_traffic));
 }
 
 #[test]
