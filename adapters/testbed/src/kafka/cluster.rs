@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -167,6 +167,14 @@ impl KafkaCluster {
         began.elapsed()
     }
 
+    /// What starts a node on its data and port, for who starts it instead of us: stop ours first.
+    #[must_use]
+    pub fn command(&self, id: u16) -> Command {
+        let mut command = node(&self.jars);
+        command.arg("kafka.Kafka").arg(self.path(id, "properties"));
+        command
+    }
+
     /// Runs one of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`.
     ///
     /// # Panics
@@ -220,10 +228,8 @@ impl KafkaCluster {
 
     fn spawn(&mut self, id: u16) {
         let log = File::create(self.path(id, "log")).expect("making a node's log");
-        let mut command = node(&self.jars);
+        let mut command = self.command(id);
         command
-            .arg("kafka.Kafka")
-            .arg(self.path(id, "properties"))
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle on a node's log"))
             .stdout(log);
