@@ -28,7 +28,7 @@ pub enum Alarm {
 pub(crate) enum Armed {
     Rtc(PathBuf),
     /// The kernel forgets the timer with its handle.
-    Timer(#[expect(dead_code, reason = "it only has to stay open")] OwnedFd),
+    Timer(#[allow(dead_code, reason = "it only has to stay open")] OwnedFd),
 }
 
 impl Drop for Armed {

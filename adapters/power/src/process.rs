@@ -133,13 +133,11 @@ impl Process {
     pub async fn ended(&self) -> Exit {
         let mut told = self.told.lock().await;
         let mut state = self.state.subscribe();
-        match state.wait_for(|state| state.ended.0 > *told).await {
-            Ok(state) => {
-                *told = state.ended.0;
-                state.ended.1.unwrap_or(Exit::Unseen)
-            }
-            Err(_) => std::future::pending().await,
-        }
+        // The sender is ours, so that waiting cannot fail.
+        let next = state.wait_for(|state| state.ended.0 > *told).await;
+        let (count, exit) = next.map_or((0, None), |state| state.ended);
+        *told = count;
+        exit.unwrap_or(Exit::Unseen)
     }
 
     async fn end(&self, signal: Signal, deadline: Duration) -> Result<Stopped, PowerError> {

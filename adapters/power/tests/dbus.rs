@@ -200,7 +200,8 @@ async fn what_a_fake_systemd_cannot_start_or_does_not_know_is_told_with_what_to_
         error.contains("not-found") && error.contains("daemon-reload"),
         "{error}"
     );
-    let (_nothing, bus) = pair(|builder| builder).await;
+    // Somebody answers there, who is not systemd.
+    let (_other, bus) = pair(|builder| builder.serve_at(LOGIND, fake_logind(false).1)).await;
     let error = Unit::open(&bus, "kafka.service")
         .await
         .expect_err("no systemd")

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pehra_power::config::ProcessConfig;
+use pehra_power::config::{BrokerKind, ProcessConfig};
 use pehra_power::{Broker, Exit, Host, Local, Power, Process, Started, Stopped};
 use pehra_testbed::process::Process as Owned;
 
@@ -232,11 +232,11 @@ async fn a_machine_without_dbus_runs_a_broker_and_its_host_stays_up_until_the_al
     assert!(awake.by_alarm && awake.after >= nap, "{awake:?}");
     let woken = tokio::time::timeout(nap, local.suspend(PATIENCE)).await;
     assert!(woken.is_err(), "who hears a wake before drops the call");
-    let bus = Local::open(&Power {
-        broker: pehra_power::config::BrokerKind::Systemd,
+    let systemd = Power {
+        broker: BrokerKind::Systemd,
         ..power
-    });
-    let error = bus.await.expect_err("there is no bus").to_string();
+    };
+    let error = Local::open(&systemd).await.expect_err("there is no bus").to_string();
     assert!(error.contains("/nowhere/bus") && error.contains("need none"), "{error}");
 }
 
