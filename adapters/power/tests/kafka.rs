@@ -60,7 +60,7 @@ async fn a_real_broker_goes_down_cleanly_comes_up_again_and_is_found_by_the_next
         "Java ends with 143: {stopped:?}"
     );
     assert!(
-        log().contains("Controlled shutdown request returned successfully"),
+        log().contains("The controller has asked us to exit controlled shutdown"),
         "{}",
         log()
     );
