@@ -211,7 +211,7 @@ impl NodeConfig {
                         key,
                         format!("{text:?} is none: {why}"),
                         "write it like 52:54:00:12:34:56",
-                    )
+                    );
                 })
                 .ok()
         };

@@ -135,7 +135,7 @@ impl Inner {
         asked.map_err(|error| wrong(doing, &error))?;
         let mut next = async || -> Option<bool> { Some(signals.next().await?.args().ok()?.start) };
         let began = timeout(BEGIN_MAX, async {
-            while next().await? != true {}
+            while !next().await? {}
             Some(())
         })
         .await;

@@ -173,7 +173,7 @@ async fn a_unit_of_a_fake_systemd_is_started_stopped_and_watched() {
 async fn a_unit_of_a_fake_systemd_that_does_not_end_is_killed_only_when_somebody_says_so() {
     let (state, _server, bus) = fake_systemd().await;
     set(&state, |unit| {
-        (unit.active, unit.stops_after) = ("active", Duration::from_hours(1))
+        (unit.active, unit.stops_after) = ("active", Duration::from_hours(1));
     });
     let unit = Unit::open(&bus, "kafka.service").await.expect("it is there");
     assert_eq!(unit.stop(Duration::from_millis(200)).await, Ok(Stopped::StillRunning));
@@ -231,7 +231,7 @@ impl FakeLogind {
         self.told.lock().expect("nobody panics with it").push(line);
     }
 
-    async fn sleep(&self, what: &str, emitter: SignalEmitter<'_>) -> fdo::Result<()> {
+    fn sleep(&self, what: &str, emitter: SignalEmitter<'_>) -> fdo::Result<()> {
         self.note(what);
         if self.refuses {
             return Err(fdo::Error::AccessDenied("not today".into()));
@@ -259,14 +259,14 @@ fn is_held(blocks: &Mutex<Vec<UnixStream>>) -> bool {
 
 #[interface(name = "org.freedesktop.login1.Manager")]
 impl FakeLogind {
-    async fn suspend(&self, interactive: bool, #[zbus(signal_emitter)] to: SignalEmitter<'_>) -> fdo::Result<()> {
+    fn suspend(&self, interactive: bool, #[zbus(signal_emitter)] to: SignalEmitter<'_>) -> fdo::Result<()> {
         assert!(!interactive);
-        self.sleep("suspend", to).await
+        self.sleep("suspend", to)
     }
 
-    async fn hibernate(&self, interactive: bool, #[zbus(signal_emitter)] to: SignalEmitter<'_>) -> fdo::Result<()> {
+    fn hibernate(&self, interactive: bool, #[zbus(signal_emitter)] to: SignalEmitter<'_>) -> fdo::Result<()> {
         assert!(!interactive);
-        self.sleep("hibernate", to).await
+        self.sleep("hibernate", to)
     }
 
     fn power_off(&self, interactive: bool) {
