@@ -180,6 +180,14 @@ impl KafkaCluster {
         began.elapsed()
     }
 
+    /// What starts a node on its data and port, for who starts it instead of us: stop ours first.
+    #[must_use]
+    pub fn command(&self, id: u16) -> Command {
+        let mut command = node(&self.jars);
+        command.arg("kafka.Kafka").arg(self.path(id, "properties"));
+        command
+    }
+
     /// Runs one of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`.
     ///
     /// # Panics
@@ -238,10 +246,8 @@ impl KafkaCluster {
 
     fn spawn(&mut self, id: u16) {
         let log = File::create(self.path(id, "log")).expect("making a node's log");
-        let mut command = node(&self.jars);
+        let mut command = self.command(id);
         command
-            .arg("kafka.Kafka")
-            .arg(self.path(id, "properties"))
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle on a node's log"))
             .stdout(log);
