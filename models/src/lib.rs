@@ -18,6 +18,7 @@
 //! * [`sleep`] - guard duty over a log that is as its claims say.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
+//! * [`energy`] - whole clusters of sleeping brokers in virtual time: what it saves, and whether anybody waits too long.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
@@ -25,6 +26,7 @@
 pub mod delivery;
 pub mod diagram;
 pub mod election;
+pub mod energy;
 pub mod engines;
 pub mod explore;
 mod explored;
