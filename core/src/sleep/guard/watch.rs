@@ -175,7 +175,7 @@ impl Guard {
             Role::None | Role::Temporary => NodeSet::EMPTY,
         };
         self.rouse(config, missing.minus(silent), fx);
-        if self.finish_disabling(config, fx) || self.plan_anew(config, view, there, fx) {
+        if self.finish_disabling(config, fx) || self.plan_anew(config, view, (there, wanted), fx) {
             return;
         }
         self.grant(config, view, fx);
@@ -207,9 +207,9 @@ impl Guard {
         }
     }
 
-    /// Proposes a plan if there is none of this term, if somebody on duty is not up, or if fewer are enough. Whether it did, or
-    /// waits for one.
-    fn plan_anew(&mut self, config: &Config, view: &View, there: NodeSet, fx: Fx<'_>) -> bool {
+    /// Proposes a plan if there is none of this term, if somebody on duty is not up, if those on duty cannot cover all and those
+    /// who are there can, or if fewer are enough. Whether it did, or waits for one.
+    fn plan_anew(&mut self, config: &Config, view: &View, (there, wanted): (NodeSet, bool), fx: Fx<'_>) -> bool {
         let current = self.current_plan();
         let idle = self.idle;
         let Role::Pehredar(watch) = &mut self.role else {
@@ -236,7 +236,12 @@ impl Guard {
             members,
         };
         let needed = current.is_none_or(|current| {
-            !current.watch.is_within(there)
+            // The first plan of a term may be older than the start of the brokers. A reading by the rules of a higher gear says nothing
+            // about duty in this one.
+            let too_few =
+                !wanted && !covered(config, &view.covers, current.watch) && covered(config, &view.covers, watchers);
+            too_few
+                || !current.watch.is_within(there)
                 || current.members != members
                 || (watch.given.is_none() && watchers.count() < current.watch.count())
         });
