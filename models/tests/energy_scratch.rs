@@ -6,8 +6,16 @@ fn one() {
     let n: u16 = std::env::var("N").map_or(3, |n| n.parse().unwrap());
     let hours: u64 = std::env::var("HOURS").map_or(24, |n| n.parse().unwrap());
     let f: u64 = std::env::var("F").map_or(500, |n| n.parse().unwrap());
-    let gear = if std::env::var("GEAR").is_ok() { Gear::Watch } else { Gear::Lean };
-    let hw = if std::env::var("S5").is_ok() { Hardware::S5 } else { Hardware::S3 };
+    let gear = if std::env::var("GEAR").is_ok() {
+        Gear::Watch
+    } else {
+        Gear::Lean
+    };
+    let hw = if std::env::var("S5").is_ok() {
+        Hardware::S5
+    } else {
+        Hardware::S3
+    };
     let build = Build::usual(n, gear, hw);
     let mut plant = Plant::new(build, 1, std::env::var("TRACE").is_ok());
     plant.begin().unwrap();
@@ -19,10 +27,15 @@ fn one() {
     println!("{:?} {} steps {:?}", r, plant.cluster.steps(), t.elapsed());
     println!("idle {} episodes {}", load.idle_permille(), load.episodes.len());
     let times = plant.times();
-    for (d, name) in meter::DRAWS { println!("{name}: {}", times.permille(d)); }
+    for (d, name) in meter::DRAWS {
+        println!("{name}: {}", times.permille(d));
+    }
     println!("{:?}", plant.counts);
     println!("outages {:?} fulls {:?}", plant.outages, plant.fulls);
     println!("{:?}", plant.cluster.watch.declined);
     println!("bound {}", plant.build.bound());
-    println!("{:?} temporary {} alerts {}", plant.cluster.watch.watching, plant.cluster.watch.temporary, plant.cluster.watch.alerts);
+    println!(
+        "{:?} temporary {} alerts {}",
+        plant.cluster.watch.watching, plant.cluster.watch.temporary, plant.cluster.watch.alerts
+    );
 }

@@ -60,7 +60,9 @@ impl Hardware {
     /// By its name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        [Self::S3, Self::S5].into_iter().find(|it| it.name.eq_ignore_ascii_case(name))
+        [Self::S3, Self::S5]
+            .into_iter()
+            .find(|it| it.name.eq_ignore_ascii_case(name))
     }
 
     /// How long it takes from a broker that is up to a machine that is asleep, at the longest.

@@ -40,7 +40,9 @@ impl Kafka {
                 // Other neighbours in each round, so that copies are spread.
                 row[(nth + rack * (nth / row.len())) % row.len()]
             };
-            (0..usize::from(COPIES)).map(|turn| of_rack((turn + nth) % usize::from(COPIES))).collect()
+            (0..usize::from(COPIES))
+                .map(|turn| of_rack((turn + nth) % usize::from(COPIES)))
+                .collect()
         };
         Self {
             brokers: NodeSet::first(brokers),
@@ -58,7 +60,10 @@ impl Kafka {
     /// Who leads a partition if these are up.
     #[must_use]
     pub fn leader(&self, partition: usize, up: NodeSet) -> Option<NodeId> {
-        self.partitions[partition].iter().copied().find(|node| up.contains(*node))
+        self.partitions[partition]
+            .iter()
+            .copied()
+            .find(|node| up.contains(*node))
     }
 
     /// Whether every partition has so many copies among these.

@@ -73,7 +73,11 @@ impl Load {
         while at < length {
             let hour = at.0 % DAY.0 / HOUR.0;
             let day = (8..20).contains(&hour);
-            let (idle, busy) = if day { (ms(600_000), ms(1_800_000)) } else { (ms(7_200_000), ms(300_000)) };
+            let (idle, busy) = if day {
+                (ms(600_000), ms(1_800_000))
+            } else {
+                (ms(7_200_000), ms(300_000))
+            };
             // A long pause ends when the day begins.
             let next_morning = Time((at.0 + 16 * HOUR.0) / DAY.0 * DAY.0 + 8 * HOUR.0);
             let from = (at + exponential(&mut chance, idle).max(Time(SECOND))).min(next_morning.max(at + Time(SECOND)));
@@ -105,7 +109,9 @@ impl Load {
             };
             match minutes.last_mut() {
                 Some((last, sum)) if *last == seconds / 60 => *sum += requests,
-                Some((last, _)) if *last > seconds / 60 => return Err(format!("{}, which is before the line above", bad())),
+                Some((last, _)) if *last > seconds / 60 => {
+                    return Err(format!("{}, which is before the line above", bad()));
+                }
                 _ => minutes.push((seconds / 60, requests)),
             }
         }
@@ -118,7 +124,11 @@ impl Load {
             }
         }
         let end = minutes.last().map_or(0, |(minute, _)| minute + 1) * 60 * SECOND;
-        Ok(Self::of(format!("recorded, from {mark} requests a minute"), episodes, Time(end)))
+        Ok(Self::of(
+            format!("recorded, from {mark} requests a minute"),
+            episodes,
+            Time(end),
+        ))
     }
 
     fn of(name: String, mut episodes: Vec<Episode>, length: Time) -> Self {
@@ -130,11 +140,7 @@ impl Load {
         if let Some(last) = episodes.last_mut() {
             last.to = last.to.min(length);
         }
-        Self {
-            name,
-            episodes,
-            length,
-        }
+        Self { name, episodes, length }
     }
 
     /// How long there is nothing to do.
@@ -213,7 +219,9 @@ mod tests {
     #[test]
     fn exponential_lengths_have_their_mean_and_spread() {
         let mut chance = Random::new(1, 1);
-        let lengths: Vec<u64> = (0..100_000).map(|_| exponential(&mut chance, Time(1_000_000)).0).collect();
+        let lengths: Vec<u64> = (0..100_000)
+            .map(|_| exponential(&mut chance, Time(1_000_000)).0)
+            .collect();
         let mean = lengths.iter().sum::<u64>() / 100_000;
         assert!((990_000..1_010_000).contains(&mean), "{mean}");
         // e^-1 and e^-3 of them are longer than one and three means.
@@ -226,7 +234,10 @@ mod tests {
     fn what_is_recorded_becomes_episodes() {
         let load = Load::recorded("# a comment\n0,0,3\n30,1,2\n60,0,5\n240,0,4\n300,2,9\n", 5).unwrap();
         let minute = |at: u64| ms(at * 60_000);
-        let episode = |from, to| Episode { from: minute(from), to: minute(to) };
+        let episode = |from, to| Episode {
+            from: minute(from),
+            to: minute(to),
+        };
         assert_eq!(load.episodes, [episode(0, 2), episode(5, 6)]);
         assert_eq!((load.length, load.idle()), (minute(6), minute(3)));
         assert!(Load::recorded("0,0\n", 1).unwrap_err().contains("line 1"));

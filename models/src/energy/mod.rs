@@ -15,7 +15,6 @@
 //! More than [`pehra_core::members::MEMBERS_MAX`] members are simulated as *wards*: clusters of their own within the
 //! cluster, each with its own Pehredar and its own topics.
 
-
 pub mod hardware;
 pub mod kafka;
 pub mod load;
@@ -23,8 +22,6 @@ pub mod meter;
 
 pub mod plant;
 mod said;
-
-
 
 pub use hardware::Hardware;
 pub use load::Load;

@@ -403,7 +403,11 @@ impl Plant {
     }
 
     fn those(&self, is: impl Fn(&Site) -> bool) -> NodeSet {
-        (0..).zip(&self.sites).filter(|(_, site)| is(site)).map(|(id, _)| NodeId(id)).collect()
+        (0..)
+            .zip(&self.sites)
+            .filter(|(_, site)| is(site))
+            .map(|(id, _)| NodeId(id))
+            .collect()
     }
 
     /// Whether every partition takes writes.

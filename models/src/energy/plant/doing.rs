@@ -106,7 +106,9 @@ impl Plant {
         self.draw(node);
         let need = if self.build.gear == Gear::Watch { 1 } else { IN_SYNC_MIN };
         if !self.crashed && !self.kafka.holds(self.up(), need) {
-            self.wrong = Some(format!("S3: {node} stops, and those who are up do not cover every partition"));
+            self.wrong = Some(format!(
+                "S3: {node} stops, and those who are up do not cover every partition"
+            ));
         }
     }
 
@@ -157,7 +159,8 @@ impl Plant {
     // --- the machine ------------------------------------------------------------------------------------------------
 
     fn sleep(&mut self, node: NodeId, alarm: Ticks) {
-        let asleep = |state: Option<&pehra_core::sleep::Sleep>| state.map(|it| it.duty().state()) == Some(State::Sleeping);
+        let asleep =
+            |state: Option<&pehra_core::sleep::Sleep>| state.map(|it| it.duty().state()) == Some(State::Sleeping);
         if !asleep(self.cluster.state(node)) {
             // The order had to wait for the disk, and a wake, which waits for nothing, has overtaken it.
             self.counts.overtaken += 1;
@@ -288,7 +291,11 @@ impl Plant {
         {
             self.waiting = None;
             // What came while all was there was not refused even once.
-            let retry = if now > since { ms(self.chance.between(0, RETRY_MS)) } else { Time(0) };
+            let retry = if now > since {
+                ms(self.chance.between(0, RETRY_MS))
+            } else {
+                Time(0)
+            };
             self.outages.push(now - since + retry);
         }
         if let Some(since) = self.lacking
@@ -320,12 +327,7 @@ impl Plant {
         } else {
             Time(Time::from(self.build.timing.idle).0 / 5)
         };
-        self.agenda.enter(
-            self.now() + next,
-            Todo::Sight {
-                episode,
-                nth: nth + 1,
-            },
-        );
+        self.agenda
+            .enter(self.now() + next, Todo::Sight { episode, nth: nth + 1 });
     }
 }
