@@ -45,6 +45,12 @@ impl Times {
         self.0.iter_mut().zip(other.0).for_each(|(mine, more)| *mine += more);
     }
 
+    /// So much less of one, and that instead.
+    pub fn replace(&mut self, draws: Draws, length: Time, instead: &Self) {
+        self.0[draws as usize] = self.0[draws as usize].saturating_sub(length.0);
+        self.merge(instead);
+    }
+
     /// How long in this state.
     #[must_use]
     pub const fn of(&self, draws: Draws) -> Time {
@@ -63,20 +69,27 @@ impl Times {
         (self.of(draws).0 * 1000).checked_div(self.all().0).unwrap_or(0)
     }
 
-    /// What was drawn, in joules, if an idle machine draws so many thousandths of what one at work does.
+    /// What was drawn, in joules: each machine's own by its state, and what `work` machine-time of work draws beyond that, at a machine that draws
+    /// so many thousandths of its power at work when it idles.
+    ///
+    /// The work is what there was to do, whoever did it and when: a machine that is still waking up has not saved what it will do, or
+    /// another does for it.
     #[must_use]
-    pub fn joules(&self, hardware: &Hardware, idle_of_active_permille: u32) -> u64 {
+    pub fn joules(&self, hardware: &Hardware, idle_of_active_permille: u32, work: Time) -> u64 {
         let mw = |draws| match draws {
-            Draws::Idle | Draws::Lit => hardware.idle_mw,
-            Draws::Active => hardware.active_mw(idle_of_active_permille),
+            Draws::Idle | Draws::Active | Draws::Lit => hardware.idle_mw,
             Draws::Down => hardware.down_mw,
             Draws::Asleep => hardware.asleep_mw,
             Draws::Up => hardware.up_mw,
         };
-        let nanojoules: u128 = DRAWS
+        let own: u128 = DRAWS
             .iter()
             .map(|(draws, _)| u128::from(self.of(*draws).0) * u128::from(mw(*draws)))
             .sum();
+        let working = hardware
+            .active_mw(idle_of_active_permille)
+            .saturating_sub(hardware.idle_mw);
+        let nanojoules = own + u128::from(work.0) * u128::from(working);
         u64::try_from(nanojoules / 1_000_000_000).unwrap_or(u64::MAX)
     }
 }

@@ -8,21 +8,28 @@
 //! * [`plant`] - machines, brokers and agents around the nodes: stops, starts, suspends, magic packets, alarm clocks.
 //! * [`meter`] - how long each machine was in which state, and how much it drew.
 //! * [`written`], [`oracle`] - to compare with: the original's rules, and somebody who knows the future.
-//! * [`contest`] - all policies on the same load, and what came of it.
+//! * [`contest`] - all policies on the same load.
+//! * [`outcome`] - what came of it, to be kept and read.
 //!
 //! **All figures are modelled**: watts and durations are those of [`hardware`], and nothing was measured.
 //!
 //! More than [`pehra_core::members::MEMBERS_MAX`] members are simulated as *wards*: clusters of their own within the
 //! cluster, each with its own Pehredar and its own topics.
 
+pub mod contest;
 pub mod hardware;
 pub mod kafka;
 pub mod load;
 pub mod meter;
+pub mod oracle;
+pub mod outcome;
 
 pub mod plant;
 mod said;
+pub mod written;
 
+pub use contest::{Case, Policy, Run};
 pub use hardware::Hardware;
 pub use load::Load;
+pub use outcome::Outcome;
 pub use plant::{Build, Plant, Voters};

@@ -222,6 +222,18 @@ pub struct Counts {
     pub overtaken: u64,
 }
 
+impl Counts {
+    /// Both.
+    pub fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.alarms += other.alarms;
+        self.alarms_full += other.alarms_full;
+        self.alarms_missed += other.alarms_missed;
+        self.packets_lost += other.packets_lost;
+        self.overtaken += other.overtaken;
+    }
+}
+
 /// The plant.
 pub struct Plant {
     /// The nodes.

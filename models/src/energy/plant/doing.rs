@@ -2,7 +2,7 @@
 
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::{Order, State};
+use pehra_core::sleep::guard::{Order, State, WakeRule};
 use pehra_core::types::{NodeId, Ticks};
 
 use super::super::kafka::IN_SYNC_MIN;
@@ -274,7 +274,9 @@ impl Plant {
         self.draw_all();
         let now = self.now();
         self.waiting.get_or_insert(now);
-        self.lacking.get_or_insert(now);
+        if self.build.wake == WakeRule::All {
+            self.lacking.get_or_insert(now);
+        }
         self.serve();
         let first = Todo::Sight {
             episode: self.episode,
