@@ -1,4 +1,4 @@
-//! Guard duty, one member at a time: plans, and the slots of alarm clocks.
+//! Guard duty, one member at a time: plans, the slots of alarm clocks, and calls that are repeated.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,8 +16,8 @@ use pehra_core::replication::{Index, LogId};
 use pehra_core::sleep::cover::{Cover, View};
 use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::{
-    Claim, Command, Config, Decree, Doing, Event, Guard, Message, News, Order, Plan, Purpose, Standing, Timer, Timing,
-    WakeRule,
+    Claim, Command, Config, Decree, Doing, Event, Guard, Message, News, Notice, Order, Plan, Purpose, Standing, Timer,
+    Timing, WakeRule,
 };
 use pehra_core::types::{NodeId, RequestId, Term, Ticks};
 
@@ -31,6 +31,9 @@ struct Member {
     desk: Desk<Guard>,
     drawn: u64,
     events: Vec<Event>,
+    armed: Vec<Timer>,
+    /// The ticket of the last call.
+    ticket: u64,
 }
 
 impl Member {
@@ -65,6 +68,8 @@ impl Member {
             desk,
             drawn: 0,
             events: Vec::new(),
+            armed: Vec::new(),
+            ticket: 0,
         };
         member.perform();
         member
@@ -80,6 +85,11 @@ impl Member {
         for output in self.desk.outputs() {
             match output {
                 Output::Emit { event, .. } => self.events.push(event),
+                Output::Arm { timer, .. } => self.armed.push(timer),
+                Output::Notice {
+                    notice: Notice::Wake { ticket },
+                    ..
+                } => self.ticket = ticket,
                 Output::Draw { draw: Draw::Nonce, .. } => draws += 1,
                 Output::Fault { broken, .. } => panic!("{broken}"),
                 _ => {}
@@ -172,6 +182,39 @@ fn a_first_plan_without_brokers_is_not_the_last() {
     }
     let second = proposed(&pehredar.take()).expect("one with brokers on duty");
     assert_eq!(second.watch, nodes(&[0, 1, 4]));
+}
+
+/// Traffic that goes on calls everybody again and again, also those who are up. Whoever did not hear the first call must not wait for
+/// its end.
+#[test]
+fn traffic_does_not_put_the_next_call_off() {
+    let mut pehredar = Member::new(4);
+    pehredar.config.wake = WakeRule::All;
+    pehredar.news(News::Leading { term: TERM });
+    pehredar.armed.clear();
+    pehredar.order(Order::Traffic);
+    assert!(pehredar.armed.contains(&Timer::Rouse), "the first call");
+    pehredar.armed.clear();
+    let up = Standing {
+        known: LogId::ZERO,
+        doing: Doing::Active,
+        willing: false,
+        busy: true,
+        lock: 7,
+        echo: pehredar.ticket,
+        carried_out: false,
+    };
+    for _ in 0..3 {
+        let message = Message::Claim(Claim::Standing(up));
+        pehredar.feed(Input::Received {
+            from: NodeId(0),
+            message,
+        });
+        pehredar.order(Order::Traffic);
+    }
+    assert!(!pehredar.armed.contains(&Timer::Rouse), "the call is put off");
+    pehredar.feed(Input::Fired(Timer::Rouse));
+    assert!(pehredar.armed.contains(&Timer::Rouse), "and repeated");
 }
 
 /// The first ring comes in the member's slot, each further one after the whole period: with a slot each time, the first of many sleepers would

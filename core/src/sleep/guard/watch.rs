@@ -440,12 +440,13 @@ impl Guard {
             watch.ticket = 0;
             fx.draw(Draw::Nonce);
             fx.arm(Timer::Wake, Delay::exactly(config.timing.wake));
+            // Not armed anew by those who join: traffic that goes on would put the next call off for ever.
+            fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
         }
         watch.rousing = watch.rousing.or(new);
         if watch.ticket != 0 {
             Self::call(new, config, watch.ticket, fx);
         }
-        fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
     }
 
     /// A number was drawn: it also names the waking that has no name yet.
