@@ -23,6 +23,8 @@ type Asked = (Gear, NodeSet, NodeSet, NodeSet);
 pub struct Kafka {
     brokers: NodeSet,
     partitions: Vec<Vec<NodeId>>,
+    /// Brokers that are controllers too.
+    controllers: NodeSet,
     /// A reading depends on few things, and is asked for often.
     known: HashMap<Asked, View, foldhash::fast::FixedState>,
 }
@@ -47,8 +49,15 @@ impl Kafka {
         Self {
             brokers: NodeSet::first(brokers),
             partitions: (0..usize::from(brokers) * 4).map(partition).collect(),
+            controllers: NodeSet::EMPTY,
             known: HashMap::default(),
         }
+    }
+
+    /// The same with these brokers as its controllers.
+    #[must_use]
+    pub fn with_controllers(self, controllers: NodeSet) -> Self {
+        Self { controllers, ..self }
     }
 
     /// How many partitions there are.
@@ -126,7 +135,10 @@ impl Kafka {
         Topology {
             brokers: self.brokers.iter().map(broker).collect(),
             partitions: self.partitions.iter().map(partition).collect(),
-            controllers: coverage::Controllers::default(),
+            controllers: coverage::Controllers {
+                voters: self.controllers.iter().collect(),
+                awake: self.controllers.and(up).iter().collect(),
+            },
             keeps_eligible: true,
         }
     }
@@ -135,6 +147,7 @@ impl Kafka {
 fn rules(gear: Gear) -> Rules {
     Rules {
         gear,
+        controller_spare: 0,
         effort: EFFORT,
         ..Rules::LEAN
     }

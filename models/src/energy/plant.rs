@@ -288,7 +288,7 @@ impl Plant {
         };
         Self {
             cluster,
-            kafka: Kafka::new(build.brokers),
+            kafka: Kafka::new(build.brokers).with_controllers(build.voters().and(NodeSet::first(build.brokers))),
             sites: vec![site; build.brokers.into()],
             agenda: Agenda::default(),
             chance: Random::new(seed, 300),
@@ -393,6 +393,12 @@ impl Plant {
         self.cluster.now()
     }
 
+    /// Whether every partition has a copy that is up.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.kafka.holds(self.up(), 1)
+    }
+
     /// What is wrong, now.
     #[must_use]
     pub fn failure(&self, what: &str) -> Failure {
@@ -428,7 +434,7 @@ impl Plant {
         self.kafka.is_writable(self.up())
     }
 
-    /// How many may sleep at once.
+    /// How many may sleep at once: as coverage allows.
     #[must_use]
     pub fn sleepers_max(&self) -> u32 {
         self.kafka.sleepers_max(self.build.gear)
