@@ -184,6 +184,46 @@ fn a_first_plan_without_brokers_is_not_the_last() {
     assert_eq!(second.watch, nodes(&[0, 1, 4]));
 }
 
+/// The Pehredar's own broker started last, so the plan has it not. It is up all the same, and takes the place of another.
+#[test]
+fn a_pehredar_that_is_up_is_on_duty() {
+    let mut pehredar = Member::new(0);
+    pehredar.config.voters = NodeSet::only(NodeId(0));
+    pehredar.news(News::Leading { term: TERM });
+    pehredar.order(Order::Up);
+    let known = pehredar.decided(
+        2,
+        Decree::Plan(Plan {
+            gear: Gear::Lean,
+            watch: nodes(&[1, 2]),
+            members: NodeSet::first(4),
+        }),
+    );
+    let standing = Standing {
+        known,
+        doing: Doing::Active,
+        willing: false,
+        busy: false,
+        lock: 7,
+        echo: 0,
+        carried_out: false,
+    };
+    for node in [1, 2, 3] {
+        let message = Message::Claim(Claim::Standing(standing));
+        pehredar.feed(Input::Received {
+            from: NodeId(node),
+            message,
+        });
+    }
+    pehredar.feed(Input::Fired(Timer::Idle));
+    pehredar.take();
+    for _ in 0..2 {
+        pehredar.order(view(&[0, 1, 2, 3], 2, &[2, 3], true));
+    }
+    let next = proposed(&pehredar.take()).expect("a plan with the Pehredar on duty");
+    assert_eq!(next.watch, nodes(&[0, 1]));
+}
+
 /// Traffic that goes on calls everybody again and again, also those who are up. Whoever did not hear the first call must not wait for
 /// its end.
 #[test]

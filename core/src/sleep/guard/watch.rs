@@ -235,6 +235,14 @@ impl Guard {
             watch: watchers,
             members,
         };
+        // The Pehredar is up anyway, on duty or not: a plan that was made while its broker started has it not.
+        let stays = |current: Plan| {
+            if there.contains(config.me) {
+                current.watch.with(config.me)
+            } else {
+                current.watch
+            }
+        };
         let needed = current.is_none_or(|current| {
             // The first plan of a term may be older than the start of the brokers. A reading by the rules of a higher gear says nothing
             // about duty in this one.
@@ -243,7 +251,7 @@ impl Guard {
             too_few
                 || !current.watch.is_within(there)
                 || current.members != members
-                || (watch.given.is_none() && watchers.count() < current.watch.count())
+                || (watch.given.is_none() && watchers.count() < stays(current).count())
         });
         if needed {
             watch.proposed = true;
