@@ -6,7 +6,10 @@
 use std::fs;
 use std::path::Path;
 
+use pehra_core::sleep::guard::Timing;
+use pehra_core::types::Ticks;
 use pehra_models::energy::load::{DAY, HOUR, household_day};
+use pehra_models::energy::plant::timing as usual;
 use pehra_models::energy::{Case, Hardware, Load, Outcome, Policy};
 use pehra_models::results;
 use pehra_models::simulator::{Time, ms};
@@ -14,12 +17,22 @@ use pehra_models::simulator::{Time, ms};
 const FILE: &str = "energy";
 /// The mean of idle runs.
 const IDLE_MEAN: Time = ms(2 * 3_600_000);
+const HALF_DAY: Time = ms(12 * 3_600_000);
 const SEED: u64 = 1;
 const IDLE: [u64; 3] = [500, 800, 950];
+/// All but the one that is in each row.
+const POLICIES: [Policy; 6] = [
+    Policy::AsWritten,
+    Policy::Lean,
+    Policy::Watch,
+    Policy::WatchNeeded,
+    Policy::OracleLean,
+    Policy::OracleWatch,
+];
 const TRACE: &str = "traces/household-day.csv";
 
 fn run(name: &str, case: &Case) {
-    for policy in Policy::ALL {
+    for policy in POLICIES {
         let outcome = Outcome::of(name, case, policy).unwrap_or_else(|failure| {
             panic!(
                 "{name}, {}: {failure}\nsee it with: cargo run -p pehra -- energy --help",
@@ -56,19 +69,19 @@ grids! {
     s3_6: 6, Hardware::S3, DAY;
     s3_9: 9, Hardware::S3, DAY;
     s3_12: 12, Hardware::S3, DAY;
-    s3_48: 48, Hardware::S3, DAY;
+    s3_48: 48, Hardware::S3, HALF_DAY;
     s5_3: 3, Hardware::S5, DAY;
     s5_6: 6, Hardware::S5, DAY;
     s5_9: 9, Hardware::S5, DAY;
     s5_12: 12, Hardware::S5, DAY;
-    s5_48: 48, Hardware::S5, DAY;
+    s5_48: 48, Hardware::S5, HALF_DAY;
 }
 
 /// Twenty-one wards: minutes, so only in the long run.
 #[test]
 #[ignore = "two minutes: run by .ci/run deep"]
 fn s3_1000() {
-    let load = |seed| Load::on_off(seed, Time(12 * HOUR.0), 800, IDLE_MEAN);
+    let load = |seed| Load::on_off(seed, HALF_DAY, 800, IDLE_MEAN);
     run("S3, N = 1000, f = 80", &Case::new(1000, Hardware::S3, SEED, load));
 }
 
@@ -116,5 +129,40 @@ fn trace() {
             &format!("{}, N = 0006, household day from {mark} a minute", hardware.name),
             &Case::new(6, hardware, SEED, |_| load.clone()),
         );
+    }
+}
+
+/// What loses most against the bound: one wait changed at a time.
+#[test]
+fn one_wait_at_a_time() {
+    let minutes = |minutes: u32| Ticks(minutes * 60_000);
+    type Change = fn(&mut Timing, Ticks);
+    let idle: Change = |timing, ticks| timing.idle = ticks;
+    let alarm: Change = |timing, ticks| timing.alarm = ticks;
+    let changes: [(&str, Hardware, Change, [u32; 3]); 4] = [
+        ("idle", Hardware::S3, idle, [1, 2, 10]),
+        ("alarm", Hardware::S3, alarm, [5, 120, 360]),
+        ("idle", Hardware::S5, idle, [6, 10, 18]),
+        ("alarm", Hardware::S5, alarm, [5, 60, 24 * 60]),
+    ];
+    for (what, hardware, change, values) in changes {
+        for value in values {
+            let mut timing = usual(&hardware);
+            change(&mut timing, minutes(value));
+            let loads: [(&str, fn(u64) -> Load); 2] = [
+                ("f = 80", |seed| Load::on_off(seed, DAY, 800, IDLE_MEAN)),
+                ("days and nights", |seed| Load::diurnal(seed, 2)),
+            ];
+            for (load_name, load) in loads {
+                let case = Case {
+                    timing: Some(timing),
+                    ..Case::new(12, hardware, SEED, load)
+                };
+                let name = format!("{}, N = 0012, {load_name}, {what} {value} min", hardware.name);
+                let outcome =
+                    Outcome::of(&name, &case, Policy::Watch).unwrap_or_else(|failure| panic!("{name}: {failure}"));
+                results::compare(FILE, &outcome);
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! All policies on the same load.
 
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::WakeRule;
+use pehra_core::sleep::guard::{Timing, WakeRule};
 
 use super::hardware::Hardware;
 use super::kafka::Kafka;
@@ -88,6 +88,8 @@ pub struct Case {
     pub seed: u64,
     /// The load of each ward.
     pub loads: Vec<Load>,
+    /// Other waits of guard duty than the usual ones.
+    pub timing: Option<Timing>,
 }
 
 /// What came of one run.
@@ -112,6 +114,7 @@ impl Case {
             hardware,
             seed,
             loads: (0..wards).map(|ward| load(seed + ward)).collect(),
+            timing: None,
         }
     }
 
@@ -175,10 +178,9 @@ impl Case {
                 } else {
                     WakeRule::All
                 };
-                let build = Build {
-                    wake,
-                    ..Build::usual(brokers, policy.gear(), *hardware)
-                };
+                let usual = Build::usual(brokers, policy.gear(), *hardware);
+                let timing = self.timing.unwrap_or(usual.timing);
+                let build = Build { wake, timing, ..usual };
                 guarded(build, load, seed)?
             }
         })

@@ -85,8 +85,10 @@ pub struct Outcome {
     pub full: Option<Waits>,
     /// The longest that a request may wait, in milliseconds.
     pub bound_ms: u64,
-    /// Thousandths of the brokers' time in each state.
-    pub share_permille: Vec<(String, u64)>,
+    /// Thousandths of the brokers' time in each state, in words.
+    pub share_permille: String,
+    /// Of these, asleep.
+    pub asleep_permille: u64,
 }
 
 impl Outcome {
@@ -96,6 +98,14 @@ impl Outcome {
     /// What was wrong in the run.
     pub fn of(case_name: &str, case: &Case, policy: Policy) -> Result<Self, Failure> {
         let run = case.run(policy)?;
+        Self::of_run(case_name, case, policy, &run)
+    }
+
+    /// Says what came of a run of this policy in this case.
+    ///
+    /// # Errors
+    /// What was wrong in a run that it is compared with.
+    pub fn of_run(case_name: &str, case: &Case, policy: Policy, run: &Run) -> Result<Self, Failure> {
         let always_on = case.run(Policy::AlwaysOn)?;
         let oracle = case.run(policy.oracle())?;
         let length = case.loads.first().map_or(Time(0), |load| load.length);
@@ -106,7 +116,7 @@ impl Outcome {
         };
         let wakes = run.counts.calls + run.counts.alarms;
         let node_days_millionths = length.0 / 86_400 * u64::from(case.brokers);
-        let energy = |a| energy(case, (&run, &always_on, &oracle), sleepers_max, a);
+        let energy = |a| energy(case, (run, &always_on, &oracle), sleepers_max, a);
         Ok(Self {
             name: format!("{case_name}, {}", policy.name()),
             modelled: true,
@@ -128,8 +138,10 @@ impl Outcome {
             bound_ms: Build::usual(3, policy.gear(), case.hardware).bound().0 / 1000,
             share_permille: DRAWS
                 .iter()
-                .map(|(draws, name)| ((*name).into(), run.times.permille(*draws)))
-                .collect(),
+                .map(|(draws, name)| format!("{name} {}", run.times.permille(*draws)))
+                .collect::<Vec<_>>()
+                .join(", "),
+            asleep_permille: run.times.permille(Draws::Asleep),
         })
     }
 
@@ -230,7 +242,6 @@ pub fn table(outcomes: &[&Outcome]) -> String {
             },
         );
         let middle = outcome.energy.get(1);
-        let asleep = outcome.share_permille.iter().find(|(name, _)| name == "asleep");
         let _ = writeln!(
             page,
             "| {} | {} of {} | {} | {} | {} | {} | {} | {} | {}.{:02} | {} | {outage} | {} |",
@@ -245,7 +256,7 @@ pub fn table(outcomes: &[&Outcome]) -> String {
             middle.map_or(0, |energy| energy.kilojoules),
             outcome.wakes_per_node_day_hundredths / 100,
             outcome.wakes_per_node_day_hundredths % 100,
-            tenth(asleep.map_or(0, |(_, share)| i64::try_from(*share).unwrap_or(0))),
+            tenth(i64::try_from(outcome.asleep_permille).unwrap_or(0)),
             outcome.full.map_or_else(|| "–".into(), |waits| seconds(waits.p100)),
         );
     }
