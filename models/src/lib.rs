@@ -21,6 +21,7 @@
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
 //! * [`coverage`] - who may sleep, in every small cluster.
 //! * [`traffic`] - what passes between a client and a broker, in every short conversation.
+//! * [`energy`] - whole clusters of sleeping brokers in virtual time: what it saves, and whether anybody waits too long.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
@@ -29,6 +30,7 @@ pub mod coverage;
 pub mod delivery;
 pub mod diagram;
 pub mod election;
+pub mod energy;
 pub mod engines;
 pub mod explore;
 mod explored;

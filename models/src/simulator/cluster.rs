@@ -252,6 +252,9 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
     /// Something reaches a mailbox.
     pub(super) fn post(&mut self, to: usize, mail: Mail<P>) {
         let room = self.setting.mailbox;
+        if self.machines[to].suspended {
+            return;
+        }
         if let Some(process) = &mut self.machines[to].process
             && process.mail.len() < room
         {

@@ -118,6 +118,23 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
         }
     }
 
+    /// Suspends a machine: its process is frozen, and unlike then, what comes for it is lost, as is what it has not read.
+    pub fn suspend(&mut self, id: NodeId) {
+        let at = self.place(id);
+        self.machines[at].suspended = true;
+        if let Some(process) = &mut self.machines[at].process {
+            process.mail.clear();
+        }
+        self.pause(id);
+    }
+
+    /// A suspended machine is back: its process goes on where it was.
+    pub fn come_back(&mut self, id: NodeId) {
+        let at = self.place(id);
+        self.machines[at].suspended = false;
+        self.resume(id);
+    }
+
     /// Cuts or mends one direction. Nobody is told.
     pub fn link(&mut self, from: NodeId, to: NodeId, up: bool) {
         let (from_at, to_at) = (self.place(from), self.place(to));

@@ -101,6 +101,8 @@ pub struct Machine<P: Protocol, I> {
     pub process: Option<Process<P>>,
     /// How many processes have lived here.
     pub lives: u32,
+    /// Whether the machine is suspended: what is sent here meanwhile is lost.
+    pub suspended: bool,
     pub(super) config: P::Config,
     jitter: Random,
     pub(super) chance: Random,
@@ -115,6 +117,7 @@ impl<P: Protocol, I: Image<P>> Machine<P, I> {
             clock: ClockRate::default(),
             process: None,
             lives: 0,
+            suspended: false,
             config,
             jitter: purpose(2),
             chance: purpose(3),

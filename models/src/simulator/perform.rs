@@ -19,6 +19,7 @@ impl<P: Protocol, I: Image<P>, W: Watch<P, I>> Cluster<P, I, W> {
     pub(super) fn recover(&mut self, at: usize) {
         let machine = &mut self.machines[at];
         machine.lives += 1;
+        machine.suspended = false;
         let recovered = machine.disk.image.summary();
         let node = Node::recover(machine.config(), self.setting.gate, recovered, &mut self.desk);
         machine.process = Some(Process::new(node, self.now));

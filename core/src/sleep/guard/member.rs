@@ -44,6 +44,8 @@ pub struct Guard {
     pub(super) fresh: bool,
     pub(super) stay_awake: bool,
     pub(super) fit: bool,
+    /// It goes back to sleep after its alarm clock has rung.
+    pub(super) again: bool,
     /// A reading of the cluster is under way.
     pub(super) looking: bool,
     /// It began too early.
@@ -88,6 +90,7 @@ impl Protocol for Guard {
             fresh: true,
             stay_awake: config.stay_awake,
             fit: true,
+            again: false,
             looking: false,
             look_again: false,
         };

@@ -1,6 +1,6 @@
 //! A member's own broker: how it goes to sleep, and how it wakes.
 
-use core::fmt;
+use core::{fmt, mem};
 
 use super::member::{Fx, Guard, Role};
 use super::watch::covered;
@@ -177,6 +177,7 @@ impl Guard {
             }
             (Purpose::Sleep, State::Ringing) => {
                 fx.disarm(Timer::Probe);
+                self.again = true;
                 self.drain(config, Stage::Settling, counted, fx);
             }
             (Purpose::Sleep, _) => self.drain(config, Stage::Looking, counted, fx),
@@ -262,7 +263,11 @@ impl Guard {
 
     /// `sleepCycle`: the broker is down and nobody misses it.
     fn fall_asleep(&mut self, config: &Config, fx: Fx<'_>) {
-        let alarm = self.alarm_slot(config);
+        let alarm = if mem::take(&mut self.again) {
+            config.timing.alarm
+        } else {
+            self.alarm_slot(config)
+        };
         self.state = State::Sleeping;
         self.carried_out = true;
         fx.disarm(Timer::Drain);
@@ -326,6 +331,7 @@ impl Guard {
 
     fn start(&mut self, fx: Fx<'_>) {
         self.state = State::Waking;
+        self.again = false;
         fx.report(Report::Start);
     }
 

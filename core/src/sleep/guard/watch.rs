@@ -189,7 +189,7 @@ impl Guard {
         if wanted || self.has_listened() {
             self.rouse(config, missing.minus(silent), fx);
         }
-        if self.finish_disabling(config, fx) || self.plan_anew(config, view, there, fx) {
+        if self.finish_disabling(config, fx) || self.plan_anew(config, view, (there, wanted), fx) {
             return;
         }
         self.grant(config, view, fx);
@@ -226,9 +226,9 @@ impl Guard {
         }
     }
 
-    /// Proposes a plan if there is none of this term, if somebody on duty is not up, or if fewer are enough. Whether it did, or
-    /// waits for one.
-    fn plan_anew(&mut self, config: &Config, view: &View, there: NodeSet, fx: Fx<'_>) -> bool {
+    /// Proposes a plan if there is none of this term, if somebody on duty is not up, if those on duty cannot cover all and those
+    /// who are there can, or if fewer are enough. Whether it did, or waits for one.
+    fn plan_anew(&mut self, config: &Config, view: &View, (there, wanted): (NodeSet, bool), fx: Fx<'_>) -> bool {
         let current = self.current_plan();
         let idle = self.idle;
         let Role::Pehredar(watch) = &mut self.role else {
@@ -249,12 +249,23 @@ impl Guard {
             watch: watchers,
             members,
         };
+        // The Pehredar is up anyway, on duty or not: a plan that was made while its broker started has it not.
+        let stays = |current: Plan| {
+            if there.contains(config.me) {
+                current.watch.with(config.me)
+            } else {
+                current.watch
+            }
+        };
         let needed = current.is_none_or(|current| {
-            let too_few = !covered(config, &view.covers, current.watch) && covered(config, &view.covers, watchers);
+            // The first plan of a term may be older than the start of the brokers. A reading by the rules of a higher gear says nothing
+            // about duty in this one.
+            let too_few =
+                !wanted && !covered(config, &view.covers, current.watch) && covered(config, &view.covers, watchers);
             too_few
                 || !current.watch.is_within(there)
                 || current.members != members
-                || (watch.given.is_none() && watchers.count() < current.watch.count())
+                || (watch.given.is_none() && watchers.count() < stays(current).count())
         });
         if needed {
             watch.proposed = true;
@@ -451,12 +462,13 @@ impl Guard {
             watch.ticket = 0;
             fx.draw(Draw::Nonce);
             fx.arm(Timer::Wake, Delay::exactly(config.timing.wake));
+            // Not armed anew by those who join: traffic that goes on would put the next call off for ever.
+            fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
         }
         watch.rousing = watch.rousing.or(new);
         if watch.ticket != 0 {
             Self::call(new, config, watch.ticket, fx);
         }
-        fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
     }
 
     /// A number was drawn: it also names the waking that has no name yet.
