@@ -143,10 +143,12 @@ fn the_modules_and_the_ledger_list_the_same_claims() {
         ("replication", 7),
         ("coverage", 6),
         ("traffic", 5),
+        ("sleep", 16),
     ] {
         let file = match protocol {
             "coverage" => "sleep/coverage/mod.rs".to_owned(),
             "traffic" => "sleep/traffic.rs".to_owned(),
+            "sleep" => "sleep/guard/mod.rs".to_owned(),
             _ => format!("{protocol}/mod.rs"),
         };
         let path = root().join("core/src").join(file);
