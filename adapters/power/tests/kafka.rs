@@ -21,7 +21,7 @@ async fn a_real_broker_goes_down_cleanly_comes_up_again_and_is_found_by_the_next
     println!("a cluster after {:?}", began.elapsed());
 
     let folder = tempfile::tempdir().expect("a folder");
-    let command = cluster.command(1);
+    let command = cluster.broker_command(1);
     let text = |text: &std::ffi::OsStr| text.to_str().expect("UTF-8").to_owned();
     let config = ProcessConfig {
         command: std::iter::once(command.get_program())

@@ -104,6 +104,7 @@ impl World {
     }
 
     /// All members.
+    #[must_use]
     pub fn members(&self) -> std::ops::Range<u8> {
         0..self.bounds.brokers
     }

@@ -182,7 +182,7 @@ impl KafkaCluster {
 
     /// What starts a node on its data and port, for who starts it instead of us: stop ours first.
     #[must_use]
-    pub fn command(&self, id: u16) -> Command {
+    pub fn broker_command(&self, id: u16) -> Command {
         let mut command = node(&self.jars);
         command.arg("kafka.Kafka").arg(self.path(id, "properties"));
         command
@@ -246,7 +246,7 @@ impl KafkaCluster {
 
     fn spawn(&mut self, id: u16) {
         let log = File::create(self.path(id, "log")).expect("making a node's log");
-        let mut command = self.command(id);
+        let mut command = self.broker_command(id);
         command
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle on a node's log"))

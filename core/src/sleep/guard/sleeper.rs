@@ -293,7 +293,13 @@ impl Guard {
             sleepers.count().max(1),
         );
         let period = config.timing.alarm.0;
-        Ticks((period / of).saturating_mul(slot).clamp(1, period.max(1)))
+        Ticks(
+            period
+                .checked_div(of)
+                .unwrap_or(period)
+                .saturating_mul(slot)
+                .clamp(1, period.max(1)),
+        )
     }
 
     /// `alarmClock`: it rings, or the machine came up by itself. Looks for a Pehredar, and for one who waits; the broker is not

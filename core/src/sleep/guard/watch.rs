@@ -125,7 +125,7 @@ pub(super) fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> bool
     if let Some(verdict) = super::bugs::covered(config, covers, there) {
         return verdict;
     }
-    let voters = config.voters.and(there).count() >= u32::from(config.voters_need());
+    let voters = config.voters.and(there).count() >= config.voters_need();
     voters && covers.iter().all(|cover| cover.holds(there))
 }
 
@@ -216,7 +216,7 @@ impl Guard {
             // A gear in which nobody sleeps asks for more than there are.
             woken = woken.or(cover.wake(there, woken).and(asleep));
         }
-        let lacks_voters = config.voters.and(there.or(woken)).count() < u32::from(config.voters_need());
+        let lacks_voters = config.voters.and(there.or(woken)).count() < config.voters_need();
         if lacks_voters {
             woken = woken.or(asleep.and(config.voters));
         }
