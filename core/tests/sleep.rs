@@ -161,7 +161,7 @@ impl Cluster {
                     order: Order::new([0, 1, 2].map(NodeId)),
                 },
                 Draw::Nonce => {
-                    self.drawn += 1;
+                    self.drawn = self.drawn.saturating_add(1);
                     Drawn::Nonce(self.drawn)
                 }
             };
