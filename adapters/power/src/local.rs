@@ -40,7 +40,7 @@ impl Local {
             }
             _ => {
                 let process = power.process.clone().ok_or_else(|| missing("[power.process]"))?;
-                Broker::Process(Process::open(process)?)
+                Broker::Process(Process::open(process).await?)
             }
         };
         let armed = power.wake_interface.as_ref();

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
@@ -38,39 +39,60 @@ impl Claim {
     }
 }
 
+/// For how long a lock that nobody is named for is looked at again. A process that this one is just starting has a copy of
+/// every open file, until it becomes its own program: for so long it also holds a lock that was let go.
+const LINGERING: Duration = Duration::from_millis(500);
+
 /// Looks who the broker is, and takes its place if there is none.
-pub(crate) fn claim(path: &Path) -> Result<Found, PowerError> {
-    let doing = "see whether a broker runs already";
-    let wrong = |why: &dyn std::fmt::Display, next: &str| PowerError::new(doing, path.display(), why, next);
+pub(crate) async fn claim(path: &Path) -> Result<Found, PowerError> {
+    let began = Instant::now();
+    loop {
+        match look(path)? {
+            Look::Stranger if began.elapsed() < LINGERING => tokio::time::sleep(LINGERING / 50).await,
+            Look::Stranger => {
+                let why = "somebody holds the file, and it is not the process that it names";
+                let next = format!("look who it is with `fuser {}`, and end it", path.display());
+                return Err(PowerError::new(DOING, path.display(), why, next));
+            }
+            Look::Found(found) => return Ok(found),
+        }
+    }
+}
+
+const DOING: &str = "see whether a broker runs already";
+
+enum Look {
+    Found(Found),
+    /// Somebody holds the lock, and is not whom the file names.
+    Stranger,
+}
+
+fn look(path: &Path) -> Result<Look, PowerError> {
     let folder = "name a file in a folder that the agent may write, as pid-file";
+    let wrong = |error: std::io::Error| PowerError::new(DOING, path.display(), error, folder);
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)
-        .map_err(|error| wrong(&error, folder))?;
+        .map_err(wrong)?;
     match file.try_lock() {
         Ok(()) => {
             // Emptied before the broker is there: a number that stands here was written for whoever holds the lock.
             file.set_len(0)
                 .and_then(|()| file.seek(SeekFrom::Start(0)))
-                .map_err(|error| wrong(&error, folder))?;
-            Ok(Found::Free(Claim { file }))
+                .map_err(wrong)?;
+            Ok(Look::Found(Found::Free(Claim { file })))
         }
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
-            file.read_to_string(&mut text).map_err(|error| wrong(&error, folder))?;
+            file.read_to_string(&mut text).map_err(wrong)?;
             let who = text.trim().parse().ok().and_then(Pid::from_raw);
-            who.filter(|pid| has_as_stdin(*pid, &file))
-                .map(Found::Running)
-                .ok_or_else(|| {
-                    let why = "somebody holds the file, and it is not the process that it names";
-                    let next = format!("look who it is with `fuser {}`, and end it", path.display());
-                    wrong(&why, &next)
-                })
+            let running = who.filter(|pid| has_as_stdin(*pid, &file));
+            Ok(running.map_or(Look::Stranger, |pid| Look::Found(Found::Running(pid))))
         }
-        Err(TryLockError::Error(error)) => Err(wrong(&error, folder)),
+        Err(TryLockError::Error(error)) => Err(wrong(error)),
     }
 }
 

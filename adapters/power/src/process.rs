@@ -59,7 +59,7 @@ impl Process {
     ///
     /// # Errors
     /// If the pid file cannot be read, or somebody else holds it.
-    pub fn open(config: ProcessConfig) -> Result<Self, PowerError> {
+    pub async fn open(config: ProcessConfig) -> Result<Self, PowerError> {
         let (state, _) = watch::channel(State::default());
         let process = Self {
             config,
@@ -67,7 +67,7 @@ impl Process {
             starting: Mutex::new(()),
             told: Mutex::new(0),
         };
-        if let Found::Running(pid) = claim(&process.config.pid_file)? {
+        if let Found::Running(pid) = claim(&process.config.pid_file).await? {
             process.adopt(pid)?;
         }
         Ok(process)
@@ -100,7 +100,7 @@ impl Process {
         if is_up {
             return Ok(Started::WasUp);
         }
-        match claim(&self.config.pid_file)? {
+        match claim(&self.config.pid_file).await? {
             Found::Running(pid) => {
                 self.adopt(pid)?;
                 Ok(Started::WasUp)

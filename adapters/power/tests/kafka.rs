@@ -46,10 +46,10 @@ async fn a_real_broker_goes_down_cleanly_comes_up_again_and_is_found_by_the_next
         println!("start {times}: it serves after {:?}", began.elapsed());
     };
 
-    let process = Process::open(config.clone()).expect("nobody runs");
+    let process = Process::open(config.clone()).await.expect("nobody runs");
     assert_eq!(process.start().await, Ok(Started::Now));
     serves(1).await;
-    let next = Process::open(config.clone()).expect("it is found");
+    let next = Process::open(config.clone()).await.expect("it is found");
     assert_eq!(next.pid(), process.pid());
     assert_eq!(next.start().await, Ok(Started::WasUp));
 

@@ -46,7 +46,7 @@ async fn started(process: &Process, folder: &Path, times: usize) {
 #[tokio::test]
 async fn one_that_is_asked_to_end_ends_and_can_be_started_again() {
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), POLITE)).expect("nobody runs");
+    let process = Process::open(config(folder.path(), POLITE)).await.expect("nobody runs");
     assert_eq!((process.is_up(), process.pid()), (false, None));
     assert_eq!(process.stop(PATIENCE).await, Ok(Stopped::WasDown));
     for times in 1..=2 {
@@ -63,7 +63,7 @@ async fn one_that_is_asked_to_end_ends_and_can_be_started_again() {
 #[tokio::test]
 async fn one_that_does_not_listen_is_left_alone_until_somebody_says_kill() {
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), DEAF)).expect("nobody runs");
+    let process = Process::open(config(folder.path(), DEAF)).await.expect("nobody runs");
     started(&process, folder.path(), 1).await;
     for _ in 0..2 {
         assert_eq!(
@@ -79,7 +79,7 @@ async fn one_that_does_not_listen_is_left_alone_until_somebody_says_kill() {
 #[tokio::test]
 async fn an_end_that_nobody_asked_for_is_told_once_and_one_that_was_asked_for_is_not() {
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), "echo up; exit 7")).expect("nobody runs");
+    let process = Process::open(config(folder.path(), "echo up; exit 7")).await.expect("nobody runs");
     let soon = Duration::from_millis(200);
     assert!(
         tokio::time::timeout(soon, process.ended()).await.is_err(),
@@ -95,7 +95,7 @@ async fn an_end_that_nobody_asked_for_is_told_once_and_one_that_was_asked_for_is
     assert_eq!(process.ended().await, Exit::Code(7), "the next one is another");
 
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), POLITE)).expect("nobody runs");
+    let process = Process::open(config(folder.path(), POLITE)).await.expect("nobody runs");
     started(&process, folder.path(), 1).await;
     assert!(process.stop(PATIENCE).await.is_ok_and(Stopped::is_down));
     assert!(
@@ -107,7 +107,7 @@ async fn an_end_that_nobody_asked_for_is_told_once_and_one_that_was_asked_for_is
 #[tokio::test]
 async fn a_stop_that_is_given_up_still_happens_and_the_next_start_waits_for_it() {
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), SLOW)).expect("nobody runs");
+    let process = Process::open(config(folder.path(), SLOW)).await.expect("nobody runs");
     started(&process, folder.path(), 1).await;
     let first = process.pid();
     let stopping = process.stop(PATIENCE);
@@ -128,7 +128,7 @@ async fn a_stop_that_is_given_up_still_happens_and_the_next_start_waits_for_it()
 #[ignore = "a child of the test below"]
 async fn child_an_agent_that_starts_a_broker() {
     let folder = std::env::var("PEHRA_TEST_FOLDER").expect("the test below says where");
-    let process = Process::open(config(Path::new(&folder), POLITE)).expect("nobody runs");
+    let process = Process::open(config(Path::new(&folder), POLITE)).await.expect("nobody runs");
     started(&process, Path::new(&folder), 1).await;
     println!("the broker is {}", process.pid().expect("it runs"));
     std::future::pending::<()>().await;
@@ -153,7 +153,7 @@ async fn an_agent_that_was_killed_finds_its_broker_again_and_starts_no_second_on
     let pid = lines.find_map(|line| line.split_once("the broker is ")?.1.trim().parse().ok());
     agent.kill9();
 
-    let process = Process::open(config(folder.path(), POLITE)).expect("it is found");
+    let process = Process::open(config(folder.path(), POLITE)).await.expect("it is found");
     assert!(pid.is_some() && process.is_up());
     assert_eq!(process.pid(), pid);
     assert_eq!(process.start().await, Ok(Started::WasUp));
@@ -175,14 +175,14 @@ async fn a_pid_file_of_before_and_one_that_a_stranger_holds_are_told_apart() {
     let file = folder.path().join("broker.pid");
     // Our own number: a living process, and not the broker.
     fs::write(&file, std::process::id().to_string()).expect("there is room");
-    let process = Process::open(config(folder.path(), POLITE)).expect("nobody holds it, so nobody runs");
+    let process = Process::open(config(folder.path(), POLITE)).await.expect("nobody holds it, so nobody runs");
     assert!(!process.is_up());
     fs::write(&file, std::process::id().to_string()).expect("there is room");
     let stranger = File::open(&file).expect("it is there");
     stranger.lock().expect("it is free");
     let error = process.start().await.expect_err("somebody holds it").to_string();
     assert!(error.contains("fuser") && error.contains("broker.pid"), "{error}");
-    assert!(Process::open(config(folder.path(), POLITE)).is_err());
+    assert!(Process::open(config(folder.path(), POLITE)).await.is_err());
     drop(stranger);
     started(&process, folder.path(), 1).await;
     assert!(process.stop(PATIENCE).await.is_ok_and(Stopped::is_down));
@@ -193,20 +193,20 @@ async fn the_command_gets_its_directory_and_environment_and_a_wrong_one_is_named
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = config(folder.path(), "read line; echo \"$PEHRA_GREETING $line $PWD\"");
     config.directory = Some("/usr".into());
-    let process = Process::open(config.clone()).expect("nobody runs");
+    let process = Process::open(config.clone()).await.expect("nobody runs");
     process.start().await.expect("it starts");
     assert_eq!(process.ended().await, Exit::Code(0));
     assert_eq!(log(folder.path()), "hello  /usr\n", "and it reads nothing");
 
     config.command = vec!["/nowhere/kafka".into()];
-    let error = Process::open(config.clone()).expect("nobody runs").start().await;
+    let error = Process::open(config.clone()).await.expect("nobody runs").start().await;
     let error = error.expect_err("there is no such program").to_string();
     assert!(
         error.contains("/nowhere/kafka") && error.contains("is the program there"),
         "{error}"
     );
     config.log = "/nowhere/broker.log".into();
-    let error = Process::open(config).expect("nobody runs").start().await;
+    let error = Process::open(config).await.expect("nobody runs").start().await;
     assert!(error.expect_err("no log").to_string().contains("/nowhere/broker.log"));
 }
 
@@ -247,7 +247,7 @@ async fn all_calls_can_be_made_from_tasks() {
         future
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), POLITE)).expect("nobody runs");
+    let process = Process::open(config(folder.path(), POLITE)).await.expect("nobody runs");
     let local = std::sync::Arc::new(Local::new(Broker::Process(process), Host::StaysUp));
     let shared = std::sync::Arc::clone(&local);
     tokio::spawn(async move { can_move(shared.start()).await })
