@@ -24,7 +24,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     "replication: one leader, a command and a crash",
     "replication: one leader, a slow disk and a slow store",
     "replication: a crash between any two steps of the disk",
@@ -39,6 +39,9 @@ const NAMES: [&str; 14] = [
     "replication: two leaders that ask first, and a crash",
     "replication: giving way and going on to catch up",
     "replication: liveness around a hub, one term more",
+    "replication: a command that no frame holds",
+    "replication: a lost store and its vote",
+    "replication: a lost store and a crash",
 ];
 
 #[test]
@@ -207,4 +210,47 @@ fn once_calm_who_reaches_a_majority_leads_whatever_its_log_lacks() {
     };
     passes(gate(NAMES[10], bounds(2)).golden(13_386).settles(all_get_the_log()));
     passes(gate(NAMES[13], bounds(3)).golden(13_386).settles(all_get_the_log()));
+}
+
+#[test]
+fn a_command_that_no_frame_holds() {
+    let bounds = Bounds {
+        body_max: 0,
+        stands: &[&[0]],
+        sees: &[Sees::TooLarge],
+        ..Bounds::new(3, 1).proposals(1)
+    };
+    passes(gate(NAMES[14], bounds).golden(25_931));
+}
+
+/// The second place was decided by the first member and the third, whose store is gone.
+fn lost_store() -> Bounds {
+    Bounds {
+        disk: Disk::Instant,
+        start: Start::Logs(vec![vec![1, 2], vec![1], vec![]]),
+        decided: 2,
+        wiped: Some(2),
+        sees: &[Sees::AllApply, Sees::VotesAgain],
+        ..Bounds::new(3, 4)
+    }
+}
+
+#[test]
+fn a_lost_store_and_its_vote() {
+    let bounds = Bounds {
+        stands: &[&[], &[], &[0], &[1]],
+        ..lost_store()
+    };
+    passes(gate(NAMES[15], bounds).golden(0));
+}
+
+#[test]
+fn a_lost_store_and_a_crash() {
+    let bounds = Bounds {
+        stands: &[&[], &[], &[0]],
+        terms: 3,
+        crashes: 1,
+        ..lost_store()
+    };
+    passes(gate(NAMES[16], bounds).golden(0));
 }

@@ -384,6 +384,11 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
         stands,
         ..Bounds::new(3, terms)
     };
+    let lost_store = || Bounds {
+        wiped: Some(2),
+        decided: 2,
+        ..after([&[1, 2], &[1], &[]], 4, &[&[], &[], &[0, 1], &[1]])
+    };
     match bug {
         Bug::L1CountsOldTerms => (
             "Raft's figure 8: an older term's entry decided by counting its copies",
@@ -421,6 +426,15 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
             }),
         ),
         Bug::AppliesUndecided => ("an entry that is applied before it is decided", instant(one(0))),
+        Bug::TakesAnySize => (
+            "an entry that no frame holds, and nothing after it arrives",
+            Bounds { body_max: 0, ..one(1) },
+        ),
+        Bug::VotesWhileItLacks => ("a vote from a disk that was replaced", instant(lost_store())),
+        Bug::WholeTooEarly => (
+            "a vote from a disk that was replaced and has got something back",
+            instant(lost_store()),
+        ),
     }
 }
 

@@ -26,11 +26,17 @@ pub enum Bug {
     CopiesAnyLog,
     /// Entries are applied as soon as they are durable here.
     AppliesUndecided,
+    /// A command is appended whatever its size.
+    TakesAnySize,
+    /// A member whose store was lost votes as soon as the number is raised.
+    VotesWhileItLacks,
+    /// It votes as soon as the leader's log and its own have something in common.
+    WholeTooEarly,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 11] = [
+    pub const HUNTED: [Self; 14] = [
         Self::L1CountsOldTerms,
         Self::L3OwnCopyEarly,
         Self::L4AcknowledgesEarly,
@@ -42,5 +48,8 @@ impl Bug {
         Self::PrevUnchecked,
         Self::CopiesAnyLog,
         Self::AppliesUndecided,
+        Self::TakesAnySize,
+        Self::VotesWhileItLacks,
+        Self::WholeTooEarly,
     ];
 }

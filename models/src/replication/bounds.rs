@@ -49,6 +49,10 @@ pub struct Bounds {
     pub sees: &'static [Sees],
     /// So many entries of the first member's log were decided before the members began.
     pub decided: u8,
+    /// Whose store was lost before the number of the configuration was raised.
+    pub wiped: Option<u8>,
+    /// Bytes of a command at the most.
+    pub body_max: u32,
     /// How the network may calm down, for liveness.
     pub calms: Vec<Shape>,
     /// The bug of replication.
@@ -70,6 +74,10 @@ pub enum Sees {
     CopiedAside,
     /// What an earlier leader appended is decided by a later one.
     DecidedLate,
+    /// A command is refused for its size.
+    TooLarge,
+    /// Whose store was lost votes again.
+    VotesAgain,
 }
 
 /// The steps of the disk that others may come between.
@@ -114,6 +122,8 @@ impl Bounds {
             start: Start::Fresh,
             sees: &[],
             decided: 0,
+            wiped: None,
+            body_max: 1,
             calms: Vec::new(),
             #[cfg(seeded_bugs)]
             bug: None,
@@ -172,6 +182,7 @@ impl Bounds {
             chunk: 1,
             window: 2,
             backlog: 3,
+            body_max: self.body_max,
             #[cfg(seeded_bugs)]
             bug: self.bug,
             ..Config::new(election)
@@ -181,6 +192,12 @@ impl Bounds {
     /// The disk that this member begins with.
     #[must_use]
     pub fn image(&self, member: u8) -> LogImage<u8> {
+        if self.wiped == Some(member) {
+            return LogImage {
+                lacks: true,
+                ..LogImage::default()
+            };
+        }
         let Start::Logs(logs) = &self.start else {
             return LogImage::default();
         };
@@ -227,6 +244,12 @@ impl Bounds {
                 "after an outage with logs of the terms {logs:?}, {} decided",
                 self.decided
             ));
+        }
+        if let Some(wiped) = self.wiped {
+            words.push(format!("member {wiped}'s store lost and the number raised"));
+        }
+        if self.body_max == 0 {
+            words.push("every command too large".into());
         }
         if !self.calms.is_empty() {
             let shapes: Vec<String> = self.calms.iter().map(|shape| format!("{shape:?}")).collect();
