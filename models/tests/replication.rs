@@ -24,7 +24,7 @@ fn passes(gate: Gate<World>) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "replication: one leader, a command and a crash",
     "replication: one leader, a slow disk and a slow store",
     "replication: a crash between any two steps of the disk",
@@ -42,6 +42,7 @@ const NAMES: [&str; 17] = [
     "replication: a command that no frame holds",
     "replication: a lost store and its vote",
     "replication: a lost store and a crash",
+    "replication: liveness with a snapshot",
 ];
 
 #[test]
@@ -251,4 +252,19 @@ fn a_lost_store_and_a_crash() {
         ..lost_store(2).crashes(1)
     };
     passes(gate(NAMES[16], bounds).golden(45_036));
+}
+
+/// What the third one lacks is in a snapshot only; what it has is more than may be under way at once.
+#[test]
+fn once_calm_who_needs_a_snapshot_gets_it() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        start: Start::Logs(vec![vec![1, 1, 1], vec![1, 1, 1], vec![1, 1]]),
+        stands: &[&[], &[0], &[0]],
+        snapshots: 1,
+        headroom: 1,
+        calms: vec![Shape::Hub(0)],
+        ..Bounds::new(3, 2)
+    };
+    passes(gate(NAMES[17], bounds).golden(46_238).settles(all_get_the_log()));
 }

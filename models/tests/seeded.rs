@@ -435,6 +435,15 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
             "a vote from a disk that was replaced and has got something back",
             instant(lost_store()),
         ),
+        Bug::WindowHoldsSnapshot => (
+            "a member that needs a snapshot never gets it, because what it holds looks like entries under way",
+            instant(Bounds {
+                snapshots: 1,
+                headroom: 1,
+                calms: vec![election_model::Shape::Hub(0)],
+                ..after([&[1, 1, 1], &[1, 1, 1], &[1, 1]], 2, &[&[], &[0], &[0]])
+            }),
+        ),
     }
 }
 
@@ -444,7 +453,10 @@ fn hunt_in_the_log(bug: replication::bugs::Bug) -> Catch {
         bug: Some(bug),
         ..bounds
     });
-    let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    let mut hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    if bug == replication::bugs::Bug::WindowHoldsSnapshot {
+        hunt = hunt.settles(log_model::queries::all_get_the_log());
+    }
     let mut catch = hunt
         .run()
         .unwrap_or_else(|limit| panic!("{bug:?} in {}: {limit}", world.bounds().words()));

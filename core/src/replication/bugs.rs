@@ -32,11 +32,13 @@ pub enum Bug {
     VotesWhileItLacks,
     /// It votes as soon as the leader's log and its own have something in common.
     WholeTooEarly,
+    /// A snapshot waits for room among the entries under way, also where none are.
+    WindowHoldsSnapshot,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 14] = [
+    pub const HUNTED: [Self; 15] = [
         Self::L1CountsOldTerms,
         Self::L3OwnCopyEarly,
         Self::L4AcknowledgesEarly,
@@ -51,5 +53,6 @@ impl Bug {
         Self::TakesAnySize,
         Self::VotesWhileItLacks,
         Self::WholeTooEarly,
+        Self::WindowHoldsSnapshot,
     ];
 }

@@ -343,8 +343,14 @@ impl<C: Payload> Replication<C> {
         let Some(progress) = self.lead.as_mut().and_then(|lead| lead.of(node)) else {
             return;
         };
+        // Who has only said what it lacks has acknowledged nothing yet: that alone would seem a full window.
         let under_way = progress.next.since(progress.matched.next());
-        if progress.next > last || progress.fetching || under_way >= config.window.into() {
+        let is_full = under_way >= config.window.into();
+        if progress.next > last || progress.fetching {
+            return;
+        }
+        #[cfg(seeded_bugs)]
+        if is_full && config.has(super::bugs::Bug::WindowHoldsSnapshot) {
             return;
         }
         let whom = Whom::Follower(node);
@@ -354,6 +360,9 @@ impl<C: Payload> Replication<C> {
             }
             progress.gathering = true;
             fx.fetch(Query::Piece { base, nth: 0, whom });
+            return;
+        }
+        if is_full {
             return;
         }
         progress.fetching = true;

@@ -153,6 +153,18 @@ impl Bounds {
         self.stands.get(place).is_none_or(|who| who.contains(&member))
     }
 
+    /// Whether somebody who may lead can be without a link to another member, once calm.
+    #[must_use]
+    pub fn misses_somebody(&self) -> bool {
+        let terms = u64::from(self.first_term() + 1)..=u64::from(self.terms + self.headroom);
+        let may_lead = |member: &u8| terms.clone().any(|term| self.may_stand(*member, term));
+        let misses =
+            |member: u8, shape: &Shape| (0..self.members()).any(|other| other != member && !shape.links(member, other));
+        let leaders: Vec<u8> = (0..self.members()).filter(may_lead).collect();
+        let mut shapes = self.calms.iter();
+        shapes.any(|shape| leaders.iter().any(|member| misses(*member, shape)))
+    }
+
     /// The term that the members begin in.
     #[must_use]
     pub fn first_term(&self) -> u8 {
