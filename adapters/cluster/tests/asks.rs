@@ -6,7 +6,7 @@ use pehra_cluster::ask::{
     Ask, Done, Entries, Entry, Lead, Leader, NAMES, Place, REQUEST_BYTES_MAX, Refused, Reply, Trouble, TroubleKind,
     Unknown,
 };
-use pehra_cluster::{Disk, PeerStatus, RoleNow, Status};
+use pehra_cluster::{Disk, Log, PeerStatus, RoleNow, Status};
 use proptest::prelude::*;
 
 fn all() -> [Ask; 9] {
@@ -275,10 +275,12 @@ proptest! {
         peers in prop::collection::vec(peer(), 0..6),
         links in any::<u64>(),
         refusals in prop::collection::btree_map("[a-z-]{1,12}", any::<u64>(), 0..6),
+        log in any::<Option<(u64, u64, u64, u64, bool)>>(),
     ) {
+        let log = log.map(|(snapshot, last, decided, applied, lacks)| Log { snapshot, last, decided, applied, lacks });
         let status = Status {
             version, cluster, number, node, pid, incarnation, store, up_ms, role, term, leader, draining, trouble, heartbeat_ms,
-            election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, peers, links, refusals,
+            election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, log, peers, links, refusals,
         };
         let name = serde_json::to_value(role).expect("JSON");
         prop_assert_eq!(Some(role.name()), name.as_str());
