@@ -391,6 +391,11 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
         stands,
         ..Bounds::new(3, terms)
     };
+    let lost_store = || Bounds {
+        wiped: Some(2),
+        decided: 2,
+        ..after([&[1, 2], &[1], &[]], 4, &[&[], &[], &[0, 1], &[1]])
+    };
     match bug {
         Bug::L1CountsOldTerms => (
             "Raft's figure 8: an older term's entry decided by counting its copies",
@@ -428,6 +433,24 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
             }),
         ),
         Bug::AppliesUndecided => ("an entry that is applied before it is decided", instant(one(0))),
+        Bug::TakesAnySize => (
+            "an entry that no frame holds, and nothing after it arrives",
+            Bounds { body_max: 0, ..one(1) },
+        ),
+        Bug::VotesWhileItLacks => ("a vote from a disk that was replaced", instant(lost_store())),
+        Bug::WholeTooEarly => (
+            "a vote from a disk that was replaced and has got something back",
+            instant(lost_store()),
+        ),
+        Bug::WindowHoldsSnapshot => (
+            "a member that needs a snapshot never gets it, because what it holds looks like entries under way",
+            instant(Bounds {
+                snapshots: 1,
+                headroom: 1,
+                calms: vec![election_model::Shape::Hub(0)],
+                ..after([&[1, 1, 1], &[1, 1, 1], &[1, 1]], 2, &[&[], &[0], &[0]])
+            }),
+        ),
     }
 }
 
@@ -437,7 +460,10 @@ fn hunt_in_the_log(bug: replication::bugs::Bug) -> Catch {
         bug: Some(bug),
         ..bounds
     });
-    let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    let mut hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    if bug == replication::bugs::Bug::WindowHoldsSnapshot {
+        hunt = hunt.settles(log_model::queries::all_get_the_log());
+    }
     let mut catch = hunt
         .run()
         .unwrap_or_else(|limit| panic!("{bug:?} in {}: {limit}", world.bounds().words()));

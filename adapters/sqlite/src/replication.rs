@@ -4,10 +4,12 @@
 //! All records that are committed together are one transaction, in order: a crash leaves all of them or none.
 //!
 //! A member that was lost starts with an empty log each time, until the number of the configuration is raised: what it
-//! gathers while it follows is then its log.
+//! gathers while it follows is then its log. From then on it may still lack entries, and says so until core says that it has all.
+//! So does a store that is made under a number above the first.
 
 use std::path::Path;
 
+use pehra_core::election::HardState;
 use pehra_core::protocol::Recovered;
 use pehra_core::replication::{Body, Durable, Entry, Index, LogId, Query, Record, Replication, Rows, Run};
 use pehra_core::types::Term;
@@ -22,8 +24,8 @@ use crate::sealed::{Kind, Owner, Sealed};
 
 /// Size of the reserve: room for what is still on its way when space runs out.
 const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
-const BECAUSE: &str = "it may have forgotten a vote, and decided entries. Before it votes again it must hold the whole log: wait until it \
-                       has applied what the leader has";
+const BECAUSE: &str = "it may have forgotten a vote, and decided entries; even then it votes only after it has got the whole log from \
+                       a leader that the others elect";
 /// An answer ends with the entry that reaches this: the rest is asked for again.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -53,12 +55,13 @@ impl LogStore {
             schema: schema::LOG,
             reserve_bytes,
             because: BECAUSE,
+            may_lack: "UPDATE snapshot SET lacks = 1",
         };
         let store = Sealed::open(folder, owner, kind)?;
         if store.is_lost() {
             // It recovers as one that has no log, and would append to what is there.
             let forget = "DELETE FROM entries; DELETE FROM pieces;
-                          UPDATE snapshot SET term = 0, idx = 0, gathered_term = NULL, gathered_idx = NULL;";
+                          UPDATE snapshot SET term = 0, idx = 0, gathered_term = NULL, gathered_idx = NULL, lacks = 1;";
             let all = format!("BEGIN IMMEDIATE; {forget} COMMIT;");
             let emptied = store.connection.execute_batch(&all);
             emptied.map_err(failed("emptying a log that was lost"))?;
@@ -97,8 +100,11 @@ impl Store<Log> for LogStore {
         if self.0.is_lost() {
             return Ok(Recovered::Lost);
         }
-        let Some(hard) = read_hard(&self.0.connection).map_err(failed(doing))? else {
-            return Ok(Recovered::Fresh);
+        let lacks = read_lacks(&self.0.connection).map_err(failed(doing))?;
+        let hard = match read_hard(&self.0.connection).map_err(failed(doing))? {
+            Some(hard) => hard,
+            None if lacks => HardState::default(),
+            None => return Ok(Recovered::Fresh),
         };
         let base = read_base(&self.0.connection).map_err(failed(doing))?;
         let (runs, last) = read_runs(&self.0.connection, base).map_err(failed(doing))?;
@@ -107,7 +113,13 @@ impl Store<Log> for LogStore {
                            an empty folder";
             StoreError::new(doing, problem)
         })?;
-        Ok(Recovered::Known(Durable { hard, base, runs, last }))
+        Ok(Recovered::Known(Durable {
+            hard,
+            base,
+            runs,
+            last,
+            lacks,
+        }))
     }
 
     fn commit(&mut self, records: &[Record<Vec<u8>>]) -> Result<(), StoreError> {
@@ -143,7 +155,7 @@ fn size(record: &Record<Vec<u8>>) -> u64 {
     let bytes = match record {
         Record::Append(entry) => entry.body.command().map_or(0, Vec::len),
         Record::Piece { piece, .. } => piece.len(),
-        Record::Hard(_) | Record::Truncate { .. } | Record::Install { .. } => 0,
+        Record::Hard(_) | Record::Truncate { .. } | Record::Install { .. } | Record::Whole => 0,
     };
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
@@ -168,6 +180,7 @@ fn write(transaction: &Transaction<'_>, record: &Record<Vec<u8>>) -> rusqlite::R
         }
         Record::Piece { base, piece, .. } => write_piece(transaction, *base, piece),
         Record::Install { base } => install(transaction, *base),
+        Record::Whole => transaction.execute("UPDATE snapshot SET lacks = 0", []).map(drop),
     }
 }
 
@@ -226,6 +239,10 @@ fn read_base(connection: &Connection) -> rusqlite::Result<LogId> {
     connection
         .prepare_cached("SELECT term, idx FROM snapshot")?
         .query_row([], |row| read_id(row, 0))
+}
+
+fn read_lacks(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT lacks FROM snapshot", [], |row| row.get(0))
 }
 
 fn holds(connection: &Connection, id: LogId) -> rusqlite::Result<bool> {

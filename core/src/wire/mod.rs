@@ -48,11 +48,12 @@ mod logs_recorded;
 pub mod record;
 mod settings;
 
+pub use crate::replication::BODY_BYTES_MAX;
 pub use ballots::{WirePosition, decode_ballot, encode_ballot};
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
 pub use hello::{HELLO_MAX, decode_hello, encode_hello};
-pub use logs::{BODY_BYTES_MAX, WireBody, decode_log, encode_log};
+pub use logs::{WireBody, decode_log, encode_log};
 pub use record::Recorded;
 pub use settings::Replayable;
 
