@@ -318,6 +318,10 @@ fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_mod
                 ..one_gone()
             },
         ),
+        Bug::StandsAfterGivingWay => (
+            "two that ask at once, and the second stands whoever would vote",
+            Bounds { ranks: true, ..asking },
+        ),
         _ => ("its model is to come", small),
     }
 }

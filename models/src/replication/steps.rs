@@ -137,7 +137,7 @@ impl World {
         let newly = known.next().0..=is.decided().0;
         let suffix = matches!(what, What::Hear(word) if is_copy(&Letter::unpack(word).message));
         let copied = suffix && was.log() != is.log();
-        let asks = matches!(was.election().role(), Role::PreCandidate { .. });
+        let asks = matches!(was.election().role(), Role::PreCandidate { gives_way: false, .. });
         let copied = match (copied, asks) {
             (true, true) => done::COPIED,
             (true, false) => done::ASIDE,
