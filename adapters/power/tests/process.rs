@@ -79,7 +79,9 @@ async fn one_that_does_not_listen_is_left_alone_until_somebody_says_kill() {
 #[tokio::test]
 async fn an_end_that_nobody_asked_for_is_told_once_and_one_that_was_asked_for_is_not() {
     let folder = tempfile::tempdir().expect("a folder");
-    let process = Process::open(config(folder.path(), "echo up; exit 7")).await.expect("nobody runs");
+    let process = Process::open(config(folder.path(), "echo up; exit 7"))
+        .await
+        .expect("nobody runs");
     let soon = Duration::from_millis(200);
     assert!(
         tokio::time::timeout(soon, process.ended()).await.is_err(),
@@ -128,7 +130,9 @@ async fn a_stop_that_is_given_up_still_happens_and_the_next_start_waits_for_it()
 #[ignore = "a child of the test below"]
 async fn child_an_agent_that_starts_a_broker() {
     let folder = std::env::var("PEHRA_TEST_FOLDER").expect("the test below says where");
-    let process = Process::open(config(Path::new(&folder), POLITE)).await.expect("nobody runs");
+    let process = Process::open(config(Path::new(&folder), POLITE))
+        .await
+        .expect("nobody runs");
     started(&process, Path::new(&folder), 1).await;
     println!("the broker is {}", process.pid().expect("it runs"));
     std::future::pending::<()>().await;
@@ -175,7 +179,9 @@ async fn a_pid_file_of_before_and_one_that_a_stranger_holds_are_told_apart() {
     let file = folder.path().join("broker.pid");
     // Our own number: a living process, and not the broker.
     fs::write(&file, std::process::id().to_string()).expect("there is room");
-    let process = Process::open(config(folder.path(), POLITE)).await.expect("nobody holds it, so nobody runs");
+    let process = Process::open(config(folder.path(), POLITE))
+        .await
+        .expect("nobody holds it, so nobody runs");
     assert!(!process.is_up());
     fs::write(&file, std::process::id().to_string()).expect("there is room");
     let stranger = File::open(&file).expect("it is there");
