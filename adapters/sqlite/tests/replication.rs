@@ -27,15 +27,15 @@ fn owner(number: u64) -> Owner {
     }
 }
 
-fn open(folder: &Path) -> LogStore {
+fn open(folder: &Path) -> LogStore<Bytes> {
     open_under(folder, 1)
 }
 
-fn open_under(folder: &Path, number: u64) -> LogStore {
+fn open_under(folder: &Path, number: u64) -> LogStore<Bytes> {
     LogStore::open_with_reserve(folder, &owner(number), 4096).expect("the store opens")
 }
 
-fn load(store: &mut LogStore) -> Recovered<Durable> {
+fn load(store: &mut LogStore<Bytes>) -> Recovered<Durable> {
     store.load().expect("the store loads")
 }
 
@@ -144,7 +144,7 @@ fn record(image: &LogImage<Bytes>, act: Act) -> Record<Bytes> {
 }
 
 /// All that can be asked: the recovered state, every stretch of entries, and every piece.
-fn assert_alike(store: &mut LogStore, image: &LogImage<Bytes>) {
+fn assert_alike(store: &mut LogStore<Bytes>, image: &LogImage<Bytes>) {
     assert_eq!(load(store), Image::<Log>::summary(image));
     let (first, last) = (image.base.index.0, image.last().index.0 + 2);
     let whom = Whom::Host;
@@ -448,7 +448,7 @@ fn a_voter_that_gets_a_log_keeps_its_vote_and_cannot_go_back() {
 #[test]
 fn an_append_takes_about_one_sync() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut store = LogStore::open(folder.path(), &owner(1)).expect("it opens");
+    let mut store = LogStore::<Bytes>::open(folder.path(), &owner(1)).expect("it opens");
     let command = [7; 256];
     let mut index = 0;
     for group in [1, 64] {

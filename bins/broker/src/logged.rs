@@ -93,7 +93,7 @@ impl Hosted for Log {
 /// The log's store. It hands the journal each snapshot that it finds or is given: on its own thread, and before the news of it
 /// can leave.
 pub struct JournalStore {
-    store: LogStore,
+    store: LogStore<Vec<u8>>,
     journal: Arc<Journal>,
 }
 
