@@ -57,6 +57,10 @@
 //! | Pehredar | traffic | – | Pehredar | wakes whom it takes, or all |
 //! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan |
 //! | Pehredar | Standing of one who had left | awake | Pehredar | proposes a plan with it |
+//! | Pehredar | Enable order | a higher epoch, all are awake | Pehredar | proposes to switch on |
+//! | Pehredar | Disable order, traffic by policy | – | Pehredar | wakes all, and proposes to switch off |
+//! | Pehredar | Maintain order | no round is under way | Pehredar | proposes a round |
+//! | Pehredar | a round that has only itself left | – | Pehredar | lets another lead |
 //!
 //! # Messages
 //! | message | to | kind | says |
