@@ -4,16 +4,20 @@ mod common;
 mod sleeping;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sleeping::{Barn, Read, Sent};
 
 #[test]
 fn one_sleeps_when_all_is_idle_and_whatever_goes_wrong_it_wakes() {
-    let mut barn = Barn::enabled("");
+    let mut barn = Barn::enabled("", 0);
     idle_lets_one_sleep_and_no_more(&barn);
-    traffic_wakes_it_and_nothing_is_lost(&barn);
+    an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(&barn);
+    a_topic_is_made_while_one_sleeps(&barn);
+    a_broker_dies_while_one_sleeps(&barn);
     the_pehredar_is_killed(&mut barn);
+    the_pehredar_stands_still(&barn);
+    all_others_are_killed(&mut barn);
     the_sleepers_agent_is_killed(&mut barn);
     the_sleepers_agent_is_asked_to_end(&mut barn);
     barn.say("done");
@@ -26,19 +30,80 @@ fn idle_lets_one_sleep_and_no_more(barn: &Barn) {
         barn.broker_pid(sleeper).is_none(),
         "it says that it sleeps, and its broker runs"
     );
-    let until = std::time::Instant::now() + Duration::from_secs(5);
-    while std::time::Instant::now() < until {
-        assert!(barn.one_sleeps() == sleeper, "another one sleeps now");
-        std::thread::sleep(Duration::from_millis(500));
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        assert_eq!(barn.sleepers(), [sleeper]);
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-fn traffic_wakes_it_and_nothing_is_lost(barn: &Barn) {
+/// T8: what consumers ask for while nothing comes, and their commits, are no traffic. Then 100 messages, acknowledged by all in sync.
+fn an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(barn: &Barn) {
+    let mut consumer = barn.client(
+        "VerifiableConsumer",
+        &[
+            "--topic",
+            "readings",
+            "--group-id",
+            "idle",
+            "--verbose",
+            "--enable-autocommit",
+            "--reset-policy",
+            "earliest",
+        ],
+    );
+    let before = barn.one_sleeps();
+    let awake = (1..=3).filter(|id| *id != before);
+    let since = |id| {
+        barn.stand(id)
+            .and_then(|stand| stand.all["traffic_ms"].as_u64())
+            .unwrap_or(u64::MAX)
+    };
+    barn.wait("the consumer has its partitions", || {
+        // To join is no traffic, and what it reads of the offsets' topic is not its own.
+        consumer.said("partitions_assigned") > 0
+    });
+    barn.say("an idle consumer");
+    barn.one_sleeps();
+    // Longer than the idle time: it polls, beats and commits all the while.
+    let until = Instant::now() + Duration::from_secs(6);
+    let sleeper = barn.one_sleeps();
+    while Instant::now() < until {
+        assert_eq!(barn.sleepers(), [sleeper], "an idle consumer woke it\n{}", barn.logs());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let quiet = awake.clone().all(|id| since(id) > 5000);
+    assert!(quiet, "an idle consumer was taken for traffic\n{}", barn.logs());
     let sent = barn.produce("readings", 100);
     assert_eq!(sent.len(), 100, "all were acknowledged\n{}", barn.logs());
+    barn.say("100 messages are acknowledged");
     barn.all_are_up();
-    let read = barn.consume("readings", 100);
+    barn.wait("all were read", || consumer.read().len() >= 100);
+    is_all_there(&sent, &consumer.read());
+    consumer.end();
+}
+
+/// T10: to make a topic is traffic, and its copies come into sync before anybody sleeps again.
+fn a_topic_is_made_while_one_sleeps(barn: &Barn) {
+    barn.one_sleeps();
+    barn.topic("late");
+    barn.all_are_up();
+    barn.one_sleeps();
+    let sent = barn.produce("late", 20);
+    let read = barn.consume("late", &sent);
     is_all_there(&sent, &read);
+    barn.all_are_up();
+}
+
+/// T5: one more than may sleep is gone. The sleeper is woken, and nobody is let sleep before all copies are there again.
+fn a_broker_dies_while_one_sleeps(barn: &Barn) {
+    let sleeper = barn.one_sleeps();
+    let victim = (1..=3).find(|id| *id != sleeper).expect("there are three");
+    barn.kill_broker(victim);
+    barn.wait("the sleeper is woken", || {
+        barn.stand(sleeper).is_some_and(|stand| stand.doing == "waking")
+    });
+    barn.all_are_up();
 }
 
 fn is_all_there(sent: &[Sent], read: &[Read]) {
@@ -68,6 +133,38 @@ fn the_pehredar_is_killed(barn: &mut Barn) {
         "it found its broker\n{}",
         barn.logs()
     );
+}
+
+/// T4, from the agents' side: its broker goes on, and nobody hears of it. When it comes back it is nobody's Pehredar any more.
+fn the_pehredar_stands_still(barn: &Barn) {
+    let sleeper = barn.one_sleeps();
+    let pehredar = barn.pehredar().expect("somebody let it sleep");
+    barn.freeze(pehredar);
+    barn.wait("the sleeper is up, as one is missing", || {
+        barn.stand(sleeper).is_some_and(|stand| stand.doing == "active")
+    });
+    barn.thaw(pehredar);
+    barn.wait("there is one Pehredar", || {
+        let watches = |stand: &sleeping::Stand| stand.role == "pehredar";
+        barn.stands().iter().filter(|(_, stand)| watches(stand)).count() == 1
+    });
+    barn.all_are_up();
+}
+
+/// `allDown`: nobody is left whom the sleeper could follow. It wakes by itself.
+fn all_others_are_killed(barn: &mut Barn) {
+    let sleeper = barn.one_sleeps();
+    let others: Vec<u16> = (1..=3).filter(|id| *id != sleeper).collect();
+    for id in &others {
+        barn.kill9(*id);
+    }
+    barn.all_are_up();
+    let stand = barn.stand(sleeper).expect("it answers");
+    assert_eq!(stand.role, "temporary", "{stand:?}");
+    for id in &others {
+        barn.start(*id);
+    }
+    barn.all_are_up();
 }
 
 fn the_sleepers_agent_is_killed(barn: &mut Barn) {

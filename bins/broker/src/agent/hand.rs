@@ -3,11 +3,11 @@
 //! A deed that is given up leaves nothing half done: a broker that was asked to end is waited for by the next start.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pehra_core::sleep::guard::Order;
 use pehra_core::types::Ticks;
-use pehra_power::{Local, Stopped};
+use pehra_power::{Local, Power, ProofFile, Stopped, WakeProof, WokenBy};
 use tokio::sync::mpsc;
 
 use super::{Agent, look, span};
@@ -29,25 +29,21 @@ pub(super) enum Deed {
 }
 
 /// Does what comes.
-pub(super) async fn run(
-    agent: Arc<Agent>,
-    local: Arc<Local>,
-    drain: Duration,
-    mut deeds: mpsc::UnboundedReceiver<Deed>,
-) {
+pub(super) async fn run(agent: Arc<Agent>, local: Arc<Local>, power: Power, mut deeds: mpsc::UnboundedReceiver<Deed>) {
     let mut deed = deeds.recv().await;
     while let Some(now) = deed {
         tracing::info!(?now, "acts");
         deed = tokio::select! {
             biased;
             next = deeds.recv() => next,
-            () = act(&agent, &local, drain, now) => deeds.recv().await,
+            () = act(&agent, &local, &power, now) => deeds.recv().await,
         };
     }
 }
 
 /// Carries it out, and watches what comes of it. Never returns but by being given up.
-async fn act(agent: &Agent, local: &Local, drain: Duration, deed: Deed) {
+async fn act(agent: &Agent, local: &Local, power: &Power, deed: Deed) {
+    let drain = power.drain();
     match deed {
         Deed::Start => start(agent, local).await,
         Deed::Stop => {
@@ -61,12 +57,27 @@ async fn act(agent: &Agent, local: &Local, drain: Duration, deed: Deed) {
             Ok(awake) => {
                 tracing::info!(after_ms = awake.after.as_millis(), "something woke the machine");
                 agent.order(Order::Wake).await;
+                prove(power).await;
             }
             Err(error) => {
                 tracing::error!(%error, "the machine did not sleep: the broker is started again");
                 agent.order(Order::Wake).await;
             }
         },
+    }
+}
+
+/// It was woken from outside: what it needs to know before it sleeps again.
+async fn prove(power: &Power) {
+    // What woke it leaves no name; the proof says that something does.
+    let (file, proof) = (
+        ProofFile::new(&power.proof_file),
+        WakeProof::new(SystemTime::now(), WokenBy::WakeOnLan),
+    );
+    match tokio::task::spawn_blocking(move || file.write(&proof)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the wake proof"),
+        Err(error) => tracing::error!(%error, "the wake proof"),
     }
 }
 

@@ -69,7 +69,7 @@ async fn serve(agent: Arc<Agent>, mut words: mpsc::UnboundedReceiver<Word>) -> R
         let local = Local::open(&power).await.map_err(|error| error.to_string())?;
         let local = Arc::new(local);
         agent.has_power(Arc::clone(&local), &power);
-        tasks.spawn(hand::run(Arc::clone(&agent), local, power.drain(), orders));
+        tasks.spawn(hand::run(Arc::clone(&agent), local, power.clone(), orders));
         traffic::start(&agent, &mut tasks).await?;
         tasks.spawn(fit::run(Arc::clone(&agent), power.clone()));
     }

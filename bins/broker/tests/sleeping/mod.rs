@@ -1,5 +1,7 @@
 //! A real Kafka cluster whose brokers are started, stopped and woken by real agents.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -24,7 +26,7 @@ const INSTALL: &str = "apt-get install -y default-jre-headless maven";
 /// One cluster at a time: six Java processes are enough for a small machine.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Three controllers, three brokers behind proxies, three agents: agent 1 looks after broker 1, and so on.
+/// Three controllers, three brokers behind proxies, three agents: agent 1 looks after broker 1, and so on. More agents only watch.
 pub struct Barn {
     pub kafka: KafkaCluster,
     folder: tempfile::TempDir,
@@ -46,8 +48,8 @@ pub struct Stand {
 }
 
 impl Barn {
-    /// The controllers, and all that the agents need. `more` stands behind `[sleep]`.
-    pub fn new(more: &str) -> Self {
+    /// The controllers, and all that the agents need. `more` stands behind `[sleep]`; so many agents have no broker.
+    pub fn new(more: &str, watchers: u16) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         let proxies: Vec<u16> = (0..3).map(|_| free_port()).collect();
@@ -58,7 +60,7 @@ impl Barn {
         let barn = Self {
             kafka,
             folder: tempfile::tempdir().expect("a folder"),
-            ports: (0..3).map(|_| free_port()).collect(),
+            ports: (0..3 + watchers).map(|_| free_port()).collect(),
             proxies,
             agents: BTreeMap::new(),
             began,
@@ -69,13 +71,12 @@ impl Barn {
     }
 
     /// The same with all agents and brokers up, and sleep allowed.
-    pub fn enabled(more: &str) -> Self {
-        let mut barn = Self::new(more);
-        for id in 1..=3 {
+    pub fn enabled(more: &str, watchers: u16) -> Self {
+        let mut barn = Self::new(more, watchers);
+        for id in 1..=3 + watchers {
             barn.start(id);
         }
-        barn.until("all are up", |all| all.iter().all(|stand| stand.doing == "active"));
-        barn.say("all are up");
+        barn.all_are_up();
         barn.topic("readings");
         barn.enable();
         barn
@@ -111,22 +112,21 @@ pid-file = \"broker-{{broker}}.pid\"
             words.join(", "),
             environment.join(", ")
         );
-        for id in 1..=3_u16 {
-            let at = usize::from(id) - 1;
+        for (id, port) in (1_u16..).zip(&self.ports) {
+            writeln!(text, "[[node]]\nid = {id}\naddress = \"127.0.0.1:{port}\"")
+                .expect("writing to a text cannot fail");
+            let Some(proxy) = self.proxies.get(usize::from(id) - 1) else {
+                continue;
+            };
             write!(
                 text,
-                "[[node]]
-id = {id}
-address = \"127.0.0.1:{}\"
-[node.broker]
+                "[node.broker]
 id = {id}
 address = \"{}\"
-listen = \"127.0.0.1:{}\"
+listen = \"127.0.0.1:{proxy}\"
 upstream = \"{}\"
 ",
-                self.ports[at],
                 self.kafka.address(id),
-                self.proxies[at],
                 self.kafka.inner(id)
             )
             .expect("writing to a text cannot fail");
@@ -162,6 +162,23 @@ upstream = \"{}\"
     pub fn kill9(&mut self, id: u16) {
         self.agents.remove(&id).expect("it runs").kill9();
         self.say(&format!("agent {id} is killed"));
+    }
+
+    /// Makes an agent stand still: its connections stay open, and it says nothing.
+    pub fn freeze(&self, id: u16) {
+        self.agents[&id].signal(Signal::STOP);
+        self.say(&format!("agent {id} stands still"));
+    }
+
+    pub fn thaw(&self, id: u16) {
+        self.agents[&id].signal(Signal::CONT);
+        self.say(&format!("agent {id} goes on"));
+    }
+
+    /// `kill -9` for a broker, behind its agent's back.
+    pub fn kill_broker(&self, id: u16) {
+        kill_process(self.broker_pid(id).expect("it runs"), Signal::KILL).expect("it is killed");
+        self.say(&format!("broker {id} is killed"));
     }
 
     /// SIGTERM, which must be enough.
@@ -238,25 +255,32 @@ upstream = \"{}\"
     /// Waits for exactly one sleeper.
     #[track_caller]
     pub fn one_sleeps(&self) -> u16 {
+        self.so_many_sleep(1)[0]
+    }
+
+    /// Waits for exactly so many sleepers.
+    #[track_caller]
+    pub fn so_many_sleep(&self, count: usize) -> Vec<u16> {
         let mut found = Vec::new();
-        self.wait("one falls asleep", || {
+        self.wait("they fall asleep", || {
             found = self.sleepers();
             assert!(
-                found.len() <= 1,
+                found.len() <= count,
                 "{found:?} sleep, and partitions have too few copies\n{}",
                 self.logs()
             );
-            found.len() == 1
+            found.len() == count
         });
-        self.say(&format!("broker {} sleeps", found[0]));
-        found[0]
+        self.say(&format!("asleep: {found:?}"));
+        found
     }
 
-    /// Waits until all brokers are up again.
+    /// Waits until all brokers whose agents run are up.
     #[track_caller]
     pub fn all_are_up(&self) {
-        self.until("all are up again", |all| {
-            all.iter().all(|stand| stand.doing == "active")
+        self.until("all are up", |all| {
+            all.iter()
+                .all(|stand| stand.doing == "active" || stand.all["broker"].is_null())
         });
         self.say("all are up");
     }
@@ -290,10 +314,9 @@ upstream = \"{}\"
         addresses.join(",")
     }
 
-    /// Makes a topic, and waits until it is made.
+    /// Makes a topic, as a client does, and waits until it is made.
     pub fn topic(&self, name: &str) {
-        let bootstrap = self.kafka.bootstrap();
-        let create = ["--create", "--bootstrap-server", &bootstrap, "--topic", name];
+        let create = ["--create", "--bootstrap-server", &self.clients(), "--topic", name];
         let made = self.kafka.tool("org.apache.kafka.tools.TopicCommand", &create);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
@@ -337,9 +360,8 @@ upstream = \"{}\"
         client.sent()
     }
 
-    /// Reads so many messages from the beginning.
-    pub fn consume(&self, topic: &str, messages: usize) -> Vec<Read> {
-        let count = messages.to_string();
+    /// Reads from the beginning until all of these are read, or nothing more comes.
+    pub fn consume(&self, topic: &str, sent: &[Sent]) -> Vec<Read> {
         let group = format!("group-{}", free_port());
         let mut client = self.client(
             "VerifiableConsumer",
@@ -348,20 +370,27 @@ upstream = \"{}\"
                 topic,
                 "--group-id",
                 &group,
-                "--max-messages",
-                &count,
                 "--verbose",
                 "--reset-policy",
                 "earliest",
             ],
         );
-        self.wait("the consumer ends", || !client.process.is_running());
+        let (mut last, mut since) = (0, Instant::now());
+        self.wait("all is read", || {
+            let count = client.said("record_data");
+            if count != last {
+                (last, since) = (count, Instant::now());
+            }
+            let quiet = if count < sent.len() { 20 } else { 1 };
+            since.elapsed() > Duration::from_secs(quiet)
+        });
+        client.end();
         client.read()
     }
 
     pub fn logs(&self) -> String {
         let mut all = String::new();
-        for id in 1..=3 {
+        for id in 1..=self.ports.len() {
             let text = fs::read_to_string(self.folder.path().join(format!("agent-{id}.log"))).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             let tail = lines[lines.len().saturating_sub(60)..].join("\n");
@@ -455,6 +484,26 @@ impl Client {
             offset: line["offset"].as_i64().unwrap_or(-1),
             at,
         })
+    }
+
+    /// Makes it stand still.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// Lets it end what it has begun.
+    pub fn end(&mut self) {
+        assert!(self.process.stop(PATIENCE), "the client did not end");
+    }
+
+    /// How often it has said this.
+    pub fn said(&self, name: &str) -> usize {
+        self.named(name, |_, _| ()).len()
     }
 
     /// What could not be sent so far.
