@@ -26,6 +26,7 @@ use clap::{Parser, Subcommand};
 ///   pehra plan --kafka localhost:9092      which brokers may sleep, and why others may not
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
+///   pehra journal append "…"                a text on the disks of a majority, in one order for all
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Args {
@@ -54,6 +55,7 @@ enum Command {
     Transfer(cluster::TransferArgs),
     Drain(cluster::DrainArgs),
     Resign(cluster::ResignArgs),
+    Journal(cluster::JournalArgs),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Transfer(args) => cluster::transfer(&args),
         Command::Drain(args) => cluster::drain(&args),
         Command::Resign(args) => cluster::resign(&args),
+        Command::Journal(args) => cluster::journal(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -3,6 +3,7 @@
 mod asking;
 mod boot;
 mod children;
+mod journal;
 mod table;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use pehra_cluster::ask::{Ask, Leader, Reply};
 use serde_json::json;
 
 pub use boot::{Args as BootArgs, run as boot};
+pub use journal::{Args as JournalArgs, run as journal};
 
 use asking::Asking;
 use table::View;
