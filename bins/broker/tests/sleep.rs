@@ -20,6 +20,8 @@ fn one_sleeps_when_all_is_idle_and_whatever_goes_wrong_it_wakes() {
     all_others_are_killed(&mut barn);
     the_sleepers_agent_is_killed(&mut barn);
     the_sleepers_agent_is_asked_to_end(&mut barn);
+    a_round_of_maintenance_visits_all(&barn);
+    all_go_down_at_once(&mut barn);
     barn.say("done");
 }
 
@@ -186,4 +188,58 @@ fn the_sleepers_agent_is_asked_to_end(barn: &mut Barn) {
     );
     barn.start(sleeper);
     barn.all_are_up();
+}
+
+/// L6: one after the other is stopped to be worked on, the Pehredar last.
+fn a_round_of_maintenance_visits_all(barn: &Barn) {
+    let first = barn.pehredar();
+    barn.tell_pehredar(|_| r#"{"ask":"maintain"}"#.into());
+    let mut visited = Vec::new();
+    while visited.len() < 3 {
+        let mut found = None;
+        barn.wait("somebody is worked on", || {
+            let down = barn
+                .stands()
+                .into_iter()
+                .filter(|(_, stand)| stand.doing == "maintenance");
+            let down: Vec<u16> = down.map(|(id, _)| id).collect();
+            assert!(down.len() <= 1, "{down:?} are worked on at once");
+            found = down.first().copied().filter(|id| !visited.contains(id));
+            found.is_some_and(|id| barn.broker_pid(id).is_none())
+        });
+        let node = found.expect("it was waited for");
+        barn.say(&format!("broker {node} is worked on"));
+        let done = barn.ask(node, r#"{"ask":"maintained"}"#).expect("it answers");
+        assert!(!done["done"].is_null(), "{done}");
+        visited.push(node);
+    }
+    assert_eq!(
+        visited.last().copied(),
+        first,
+        "the Pehredar is the last one: {visited:?}"
+    );
+    barn.until("the round is over", |all| {
+        all.iter().all(|stand| stand.all["round"] == serde_json::json!([]))
+    });
+    barn.all_are_up();
+}
+
+/// T11: agents and brokers are killed while one sleeps, and the sleeper, whose copies are old, is the first to be back.
+fn all_go_down_at_once(barn: &mut Barn) {
+    let sent = barn.produce("readings", 50);
+    barn.all_are_up();
+    let sleeper = barn.one_sleeps();
+    for id in 1..=3 {
+        barn.kill9(id);
+    }
+    for id in (1..=3).filter(|id| *id != sleeper) {
+        barn.kill_broker(id);
+    }
+    barn.start(sleeper);
+    barn.wait("it is being started", || barn.broker_pid(sleeper).is_some());
+    for id in (1..=3).filter(|id| *id != sleeper) {
+        barn.start(id);
+    }
+    barn.all_are_up();
+    is_all_there(&sent, &barn.consume("readings", &sent));
 }

@@ -146,6 +146,11 @@ impl Agent {
         span(self.settings.sample)
     }
 
+    /// What becomes of clients that find the broker down.
+    pub(super) const fn while_down(&self) -> WhileDown {
+        while_down(self.config.guard.gear)
+    }
+
     pub(super) const fn hold_max(&self) -> Duration {
         span(self.settings.hold_max)
     }
@@ -311,9 +316,6 @@ impl Host<Sleep> for Agent {
         content.take_over(guard);
         let gated = std::mem::take(&mut content.gated);
         drop(content);
-        if let Some(proxy) = self.proxy.get() {
-            proxy.while_down(while_down(guard.state(), self.config.guard.gear));
-        }
         for deed in gated.into_iter().filter(|deed| is_wanted(*deed, guard.state())) {
             self.say(Word::Do(deed));
         }
@@ -377,11 +379,12 @@ const fn is_wanted(deed: Deed, state: State) -> bool {
     }
 }
 
-/// In lean gear others stand in for whoever sleeps, so its clients find them; on its way up it is waited for.
-const fn while_down(state: State, gear: Gear) -> WhileDown {
-    match (gear, state) {
-        (Gear::Lean, State::Draining { .. } | State::Sleeping | State::Ringing) => WhileDown::Refuse,
-        _ => WhileDown::Ask,
+/// In lean gear others lead what this one led, from the moment it goes down until long after it is back: whoever comes with old news is
+/// refused, and finds them. To hold it until this broker is up would only keep it from them, for seconds.
+const fn while_down(gear: Gear) -> WhileDown {
+    match gear {
+        Gear::Lean => WhileDown::Refuse,
+        Gear::Full | Gear::Watch => WhileDown::Ask,
     }
 }
 

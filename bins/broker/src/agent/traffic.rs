@@ -23,6 +23,7 @@ pub(super) async fn start(agent: &Arc<Agent>, tasks: &mut JoinSet<()>) -> Result
         return Ok(());
     };
     let mut options = Options::plain(place.listen, place.upstream);
+    options.while_down = agent.while_down();
     options.limits = Limits {
         hold_max: agent.hold_max(),
         ..options.limits

@@ -238,3 +238,43 @@ impl Config {
         self.bug == Some(bug)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_keeps_the_rules() {
+        for (name, timing) in Timing::PROFILES {
+            assert_eq!(timing.check(), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_broken_rule_is_named() {
+        let with = |change: fn(&mut Timing)| {
+            let mut timing = Timing::TEST;
+            change(&mut timing);
+            timing.check().expect_err("broken")
+        };
+        assert_eq!(with(|t| t.drain = Ticks(0)), Invalid::Zero);
+        assert!(matches!(
+            with(|t| t.tell = t.idle.plus(Ticks(1))),
+            Invalid::TellTooLong { .. }
+        ));
+        assert!(matches!(with(|t| t.rouse = t.wake), Invalid::RouseTooLong { .. }));
+        assert!(matches!(with(|t| t.probe = t.alarm), Invalid::ProbeTooLong { .. }));
+    }
+
+    #[test]
+    fn a_member_is_somebody_and_there_are_brokers_and_voters() {
+        let (me, none) = (NodeId(1), NodeSet::EMPTY);
+        let check = |voters, brokers| Config::new(me, voters, brokers, Timing::SERVERS).check();
+        let (own, other) = (NodeSet::only(me), NodeSet::only(NodeId(2)));
+        assert_eq!(check(own, other), Ok(()));
+        assert_eq!(check(other, own), Ok(()));
+        assert_eq!(check(own, none), Err(Invalid::NoBrokers));
+        assert_eq!(check(none, own), Err(Invalid::NoVoters));
+        assert_eq!(check(other, other), Err(Invalid::NotAMember(me)));
+    }
+}
