@@ -92,7 +92,7 @@ fn kill_the_pehredar(barn: &mut Barn) {
 
 fn watch(cycles: u32) {
     // With two that only watch, two of five voters may sleep.
-    let barn = Barn::enabled("gear = \"watch\"", 2);
+    let barn = Barn::enabled("gear = \"watch\"\nalarm-ms = 8000", 2);
     let mut producer = producer(&barn);
     barn.wait("it writes", || producer.sent().len() > 50);
     let (mut outages, mut stood) = (Vec::new(), Duration::ZERO);
@@ -131,6 +131,22 @@ fn watch(cycles: u32) {
 /// Writes for ever.
 fn producer(barn: &Barn) -> Client {
     barn.producer("readings", &["--repeating-keys", &KEYS.to_string()])
+}
+
+/// Whoever sleeps looks for a Pehredar when its alarm clock rings, and sleeps on by a new grant; its broker is not started for that.
+fn alarm_clocks_ring_and_wake_no_broker(barn: &Barn) {
+    let sleepers = barn.so_many_sleep(2);
+    let rung = |id| barn.logged(id, "its broker state=Ringing");
+    let before: Vec<usize> = sleepers.iter().map(|id| rung(*id)).collect();
+    let wakes = |id| barn.stand(id).and_then(|stand| stand.all["wakes"].as_u64());
+    let woken: Vec<_> = sleepers.iter().map(|id| wakes(*id)).collect();
+    for (id, before) in sleepers.iter().zip(before) {
+        barn.wait("its alarm clock rings twice", || rung(*id) >= before + 2);
+    }
+    assert_eq!(barn.so_many_sleep(2), sleepers);
+    let now: Vec<_> = sleepers.iter().map(|id| wakes(*id)).collect();
+    assert_eq!(now, woken, "an alarm clock started a broker\n{}", barn.logs());
+    barn.say("alarm clocks have rung, and they sleep on");
 }
 
 /// Waits until it sends no faster than it should, as it does after it stood still.

@@ -395,21 +395,23 @@ impl Content {
         let kind = |guard: &Guard| std::mem::discriminant(&guard.state());
         let before = self.guard.as_ref();
         let changed = before.is_none_or(|before| kind(before) != kind(guard));
-        let slept = before.is_some_and(|before| is_down(before.state()));
         if changed {
             self.since = Some(now);
             tracing::info!(state = ?guard.state(), "its broker");
         }
-        match (slept, is_down(guard.state())) {
-            (false, true) => {
+        match guard.state() {
+            State::Sleeping if self.asleep.is_none() => {
                 self.asleep = Some(now);
                 self.sleeps += 1;
             }
-            (true, false) => {
-                self.asleep_for += self.asleep.take().map_or(Duration::ZERO, |since| now - since);
-                self.wakes += u64::from(guard.state() == State::Waking);
+            State::Waking | State::Active => {
+                if let Some(since) = self.asleep.take() {
+                    self.asleep_for += now - since;
+                    self.wakes += 1;
+                }
             }
-            _ => {}
+            // Between two sleeps, after its alarm clock rang, its broker is down all the while.
+            State::Sleeping | State::Ringing | State::Draining { .. } | State::Maintenance => {}
         }
         let given = |guard: &Guard| match guard.role() {
             Role::Pehredar(watch) => watch.given(),
@@ -430,9 +432,4 @@ impl Content {
         }
         self.guard = Some(guard.clone());
     }
-}
-
-/// Whether its broker is down because it sleeps.
-const fn is_down(state: State) -> bool {
-    matches!(state, State::Sleeping | State::Ringing)
 }

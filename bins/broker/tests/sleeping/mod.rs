@@ -150,7 +150,10 @@ upstream = \"{}\"
         let log = self.folder.path().join(format!("agent-{id}.log"));
         let log = File::options().create(true).append(true).open(log).expect("a log");
         let mut command = broker(&self.folder.path().join("cluster.toml"), id.into());
-        let agent = Process::start(command.arg("--log-text").stderr(log), "cargo build -p pehra-broker");
+        let agent = Process::start(
+            command.arg("--log-text").env("NO_COLOR", "1").stderr(log),
+            "cargo build -p pehra-broker",
+        );
         self.agents.insert(id, agent);
         let until = Instant::now() + PATIENCE;
         while self.stand(id).is_none() {
