@@ -11,6 +11,7 @@ use pehra_core::types::{NodeId, Ticks};
 use crate::address::Address;
 use crate::cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 use crate::problem::{ConfigError, Problem};
+use crate::sleep::{self, BrokerDraft, SleepDraft};
 
 /// The highest id: sets of nodes are 64 bits wide.
 pub(crate) const ID_MAX: u16 = 63;
@@ -36,6 +37,7 @@ pub(crate) struct NodeDraft {
     pub id: Option<At<u16>>,
     pub address: Option<At<Address>>,
     pub role: Role,
+    pub broker: Option<BrokerDraft>,
 }
 
 /// A tenure as written.
@@ -61,6 +63,7 @@ pub(crate) struct Draft {
     pub lease: bool,
     pub tenure: Option<TenureDraft>,
     pub journal: Option<Journal>,
+    pub sleep: Option<SleepDraft>,
     pub commanders: Option<At<Commanders>>,
     pub key: Option<At<KeySource>>,
     pub data: Option<PathBuf>,
@@ -84,6 +87,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
     let members = members(&draft.nodes, &mut draft.problems, &mut warnings);
     let (profile, timing) = timing(&mut draft, &mut warnings);
     let tenure = tenure(&timing, &mut draft);
+    let sleep = sleep::settings(&mut draft, &mut warnings);
     let commanders = commanders(&draft, &mut warnings);
     let key = draft.key.take().and_then(|source| {
         key(path, &base, source, &mut warnings)
@@ -107,6 +111,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
         lease: draft.lease,
         tenure,
         journal: draft.journal,
+        sleep,
         commanders,
         key,
         data: base.join(draft.data.unwrap_or_else(|| "pehra-data".into())),
@@ -150,6 +155,7 @@ fn members(nodes: &[NodeDraft], problems: &mut Vec<Problem>, warnings: &mut Vec<
                 id: id.value,
                 address: address.value.clone(),
                 role: node.role,
+                broker: node.broker.as_ref().and_then(BrokerDraft::broker),
             });
         }
     }

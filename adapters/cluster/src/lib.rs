@@ -2,6 +2,8 @@
 //!
 //! * [`Cluster::read`] reads `cluster.toml`, or the older `config.txt` (`N: 5`, then `node0: localhost:60001` …), and says
 //!   about a file that cannot be used which line breaks which rule and what to write instead.
+//! * [`SleepSettings`] and [`Broker`] are how a cluster's Kafka brokers are let sleep: `[sleep]` and `[node.broker]`; examples/sleep.toml
+//!   shows all of it.
 //! * [`ask`] is what a client sends to a node and what it gets back.
 //!
 //! Nothing here reads a clock or talks to a network.
@@ -55,6 +57,8 @@ mod check;
 mod cluster;
 mod problem;
 mod seed;
+mod sleep;
+mod sleep_file;
 mod sleeping;
 mod status;
 mod toml_file;
@@ -62,5 +66,6 @@ mod toml_file;
 pub use address::Address;
 pub use cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 pub use problem::{ConfigError, Problem};
+pub use sleep::{Broker, GEARS, Proxy, SleepSettings, WAKE_RULES};
 pub use sleeping::{DoingNow, PlanStatus, SleepStatus, WatchRole};
 pub use status::{Disk, Log, PeerStatus, RoleNow, Status};
