@@ -122,7 +122,7 @@ impl Member {
 
     /// What was emitted since the last time.
     fn take(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        core::mem::take(&mut self.events)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use pehra_core::sleep::guard::Timing;
 use pehra_core::types::Ticks;
 use pehra_models::energy::load::{DAY, HOUR, household_day};
+use pehra_models::energy::outcome::IDLE_OF_ACTIVE;
 use pehra_models::energy::plant::timing as usual;
 use pehra_models::energy::{Case, Hardware, Load, Outcome, Policy};
 use pehra_models::results;
@@ -33,7 +34,7 @@ const TRACE: &str = "traces/household-day.csv";
 
 fn run(name: &str, case: &Case) {
     for policy in POLICIES {
-        let outcome = Outcome::of(name, case, policy).unwrap_or_else(|failure| {
+        let outcome = Outcome::of(name, case, policy, &IDLE_OF_ACTIVE).unwrap_or_else(|failure| {
             panic!(
                 "{name}, {}: {failure}\nsee it with: cargo run -p pehra -- energy --help",
                 policy.name()
@@ -159,8 +160,8 @@ fn one_wait_at_a_time() {
                     ..Case::new(12, hardware, SEED, load)
                 };
                 let name = format!("{}, N = 0012, {load_name}, {what} {value} min", hardware.name);
-                let outcome =
-                    Outcome::of(&name, &case, Policy::Watch).unwrap_or_else(|failure| panic!("{name}: {failure}"));
+                let outcome = Outcome::of(&name, &case, Policy::Watch, &IDLE_OF_ACTIVE)
+                    .unwrap_or_else(|failure| panic!("{name}: {failure}"));
                 results::compare(FILE, &outcome);
             }
         }

@@ -336,3 +336,26 @@ fn ctrl_c_ends_the_demo_with_a_clean_account() {
     let account: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
     common::Account(account).require_exact();
 }
+
+/// The simulator of sleeping brokers says the same twice, that it is modelled, and what is wrong with its arguments.
+#[test]
+fn energy_is_simulated_the_same_way_twice() {
+    let arguments = ["energy", "--brokers", "3", "--hours", "6", "--json"];
+    let first = pehra(&arguments);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    assert_eq!(first.stdout, pehra(&arguments).stdout);
+    let outcomes: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+    let outcomes = outcomes.as_array().unwrap();
+    assert_eq!(outcomes.len(), 7);
+    assert!(outcomes.iter().all(|outcome| outcome["modelled"] == true));
+    let kilojoules = |policy: &str| {
+        let outcome = outcomes.iter().find(|outcome| outcome["policy"] == policy).unwrap();
+        outcome["energy"][0]["kilojoules"].as_u64().unwrap()
+    };
+    assert!(kilojoules("watch") < kilojoules("lean") && kilojoules("lean") < kilojoules("always on"));
+
+    let table = pehra(&["energy", "--brokers", "3", "--hours", "6"]);
+    assert!(text(&table.stdout).starts_with("MODELLED, not measured: 3 brokers"));
+    let refused = pehra(&["energy", "--asleep-watts", "200"]);
+    assert!(!refused.status.success() && text(&refused.stderr).contains("--asleep-watts below --idle-watts"));
+}

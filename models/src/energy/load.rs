@@ -179,9 +179,9 @@ fn exponential(chance: &mut Random, mean: Time) -> Time {
         log2 = log2 << 1 | u64::try_from(carries).unwrap_or(0);
         x = u64::try_from(square >> carries).unwrap_or(u64::MAX);
     }
-    let minus_log2 = (u64::from(zeros) + 1 << 20) - log2;
+    let minus_log2 = ((u64::from(zeros) + 1) << 20) - log2;
     // ln 2 = 0.693147
-    let length = u128::from(mean.0) * u128::from(minus_log2) * 693_147 / 1_000_000 >> 20;
+    let length = (u128::from(mean.0) * u128::from(minus_log2) * 693_147 / 1_000_000) >> 20;
     Time(u64::try_from(length).unwrap_or(u64::MAX))
 }
 

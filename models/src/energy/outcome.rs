@@ -92,20 +92,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Runs a policy in a case, and says what came of it.
+    /// Runs a policy in a case, and says what came of it, for machines that draw so many thousandths of their power at work when they idle.
     ///
     /// # Errors
     /// What was wrong in the run.
-    pub fn of(case_name: &str, case: &Case, policy: Policy) -> Result<Self, Failure> {
+    pub fn of(case_name: &str, case: &Case, policy: Policy, idle_of_active: &[u32]) -> Result<Self, Failure> {
         let run = case.run(policy)?;
-        Self::of_run(case_name, case, policy, &run)
-    }
-
-    /// Says what came of a run of this policy in this case.
-    ///
-    /// # Errors
-    /// What was wrong in a run that it is compared with.
-    pub fn of_run(case_name: &str, case: &Case, policy: Policy, run: &Run) -> Result<Self, Failure> {
         let always_on = case.run(Policy::AlwaysOn)?;
         let oracle = case.run(policy.oracle())?;
         let length = case.loads.first().map_or(Time(0), |load| load.length);
@@ -116,7 +108,7 @@ impl Outcome {
         };
         let wakes = run.counts.calls + run.counts.alarms;
         let node_days_millionths = length.0 / 86_400 * u64::from(case.brokers);
-        let energy = |a| energy(case, (run, &always_on, &oracle), sleepers_max, a);
+        let energy = |a| energy(case, (&run, &always_on, &oracle), sleepers_max, a);
         Ok(Self {
             name: format!("{case_name}, {}", policy.name()),
             modelled: true,
@@ -127,7 +119,7 @@ impl Outcome {
             idle_permille: case.idle_permille(),
             hours: length.0 / 3_600_000_000,
             policy: policy.name().into(),
-            energy: IDLE_OF_ACTIVE.into_iter().map(energy).collect(),
+            energy: idle_of_active.iter().map(|a| energy(*a)).collect(),
             wakes,
             wakes_per_node_day_hundredths: (wakes * 100_000_000).checked_div(node_days_millionths).unwrap_or(0),
             alarms: run.counts.alarms,

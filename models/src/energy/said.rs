@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pehra_core::members::NodeSet;
-use pehra_core::protocol::{self, Image as _, Recovered};
+use pehra_core::protocol::{self, Recovered};
 use pehra_core::replication::{Durable, LogImage, Query, Record, Rows};
 use pehra_core::sleep::Sleep;
 use pehra_core::sleep::coverage::Gear;
