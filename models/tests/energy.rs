@@ -70,17 +70,27 @@ grids! {
     s3_6: 6, Hardware::S3, DAY;
     s3_9: 9, Hardware::S3, DAY;
     s3_12: 12, Hardware::S3, DAY;
-    s3_48: 48, Hardware::S3, HALF_DAY;
     s5_3: 3, Hardware::S5, DAY;
     s5_6: 6, Hardware::S5, DAY;
     s5_9: 9, Hardware::S5, DAY;
     s5_12: 12, Hardware::S5, DAY;
-    s5_48: 48, Hardware::S5, HALF_DAY;
+}
+
+#[test]
+#[ignore = "a minute: cargo test -p pehra-models --test energy -- --ignored"]
+fn s3_48() {
+    grid(48, Hardware::S3, HALF_DAY);
+}
+
+#[test]
+#[ignore = "a minute: cargo test -p pehra-models --test energy -- --ignored"]
+fn s5_48() {
+    grid(48, Hardware::S5, HALF_DAY);
 }
 
 /// Twenty-one wards: minutes, so only in the long run.
 #[test]
-#[ignore = "two minutes: run by .ci/run deep"]
+#[ignore = "two minutes: cargo test -p pehra-models --test energy -- --ignored"]
 fn s3_1000() {
     let load = |seed| Load::on_off(seed, HALF_DAY, 800, IDLE_MEAN);
     run("S3, N = 1000, f = 80", &Case::new(1000, Hardware::S3, SEED, load));
@@ -135,6 +145,7 @@ fn trace() {
 
 /// What loses most against the bound: one wait changed at a time.
 #[test]
+#[ignore = "a minute: cargo test -p pehra-models --test energy -- --ignored"]
 fn one_wait_at_a_time() {
     let minutes = |minutes: u32| Ticks(minutes * 60_000);
     type Change = fn(&mut Timing, Ticks);
