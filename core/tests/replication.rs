@@ -9,6 +9,7 @@
 //! | `part n2`, `mend n2` | loses all that goes to it and comes from it, until it is mended |
 //! | `calm n0` | persists and delivers, at all of them, until nothing is under way; says only what holds and is reported |
 //! | `crash n0` | kills it and starts it again from what was durable |
+//! | `wipe n0` | kills it; it starts again with a lost store, after the number was raised |
 //! | `propose n0 a` | offers it a command |
 //! | `read n0 id=7` | asks it to read |
 //! | `snapshot n0 upto=5 nth=0 A`, the last one with `end=true` | hands it a piece of its snapshot |
@@ -47,7 +48,11 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        let config = |me| Config::new(election::Config::new(NodeId(me), NodeSet::first(3), Timing::LAN));
+        let config = |me| Config {
+            // A letter fits, `€` does not.
+            body_max: 2,
+            ..Config::new(election::Config::new(NodeId(me), NodeSet::first(3), Timing::LAN))
+        };
         let mut cluster = Self {
             configs: (0..3).map(config).collect(),
             nodes: Vec::new(),
@@ -215,7 +220,13 @@ impl Runner for Cluster {
             }
             "mend" => self.parted.remove(me),
             "calm" => self.calm(),
-            "crash" => {
+            "crash" | "wipe" => {
+                if line.name == "wipe" {
+                    self.images[at] = LogImage {
+                        lacks: true,
+                        ..LogImage::default()
+                    };
+                }
                 self.open[at].clear();
                 let mut desk = Desk::default();
                 self.nodes[at] = self.started(at, &mut desk);

@@ -187,11 +187,19 @@ fn input() -> impl Strategy<Value = Input<Log>> {
 fn recovered() -> impl Strategy<Value = Recovered<Durable>> {
     let hard = (term(), option::of(node())).prop_map(|(term, vote)| HardState { term, vote });
     let run = (index(), term()).prop_map(|(first, term)| Run { first, term });
-    let known = (hard, id(), vec(run, 0..5), index());
+    let known = (hard, id(), vec(run, 0..5), index(), any::<bool>());
     prop_oneof![
         Just(Recovered::Fresh),
         Just(Recovered::Lost),
-        known.prop_map(|(hard, base, runs, last)| Recovered::Known(Durable { hard, base, runs, last })),
+        known.prop_map(|(hard, base, runs, last, lacks)| {
+            Recovered::Known(Durable {
+                hard,
+                base,
+                runs,
+                last,
+                lacks,
+            })
+        }),
     ]
 }
 

@@ -17,12 +17,16 @@
 //! * [`replication`] - a log over that election.
 //! * [`sleep`] - guard duty over a log that is as its claims say.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
+//! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
+//! * [`coverage`] - who may sleep, in every small cluster.
+//! * [`traffic`] - what passes between a client and a broker, in every short conversation.
 //! * [`energy`] - whole clusters of sleeping brokers in virtual time: what it saves, and whether anybody waits too long.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
+pub mod coverage;
 pub mod delivery;
 pub mod diagram;
 pub mod election;
@@ -33,6 +37,7 @@ mod explored;
 pub mod gate;
 pub mod graph;
 pub mod hunt;
+pub mod kafka;
 pub mod kinds;
 pub mod lasso;
 pub mod lease;
@@ -49,6 +54,7 @@ pub mod site;
 pub mod sleep;
 mod store;
 pub mod trace;
+pub mod traffic;
 mod trap;
 
 pub use explore::{Explored, Incomplete, Keep, Limits, Options, Stop, explore};

@@ -51,3 +51,19 @@ fn two_leaders_and_a_slow_disk() {
     };
     passes("deep: replication, two leaders and a slow disk", bounds, 1_800_266);
 }
+
+/// Whoever lacks what the lost store had stands first, too.
+#[test]
+#[ignore = "a minute or more; ./run deep runs it"]
+fn a_lost_store_and_its_vote() {
+    let bounds = Bounds {
+        disk: Disk::Instant,
+        start: Start::Logs(vec![vec![1, 2], vec![1], vec![]]),
+        decided: 2,
+        wiped: Some(2),
+        stands: &[&[], &[], &[0, 1], &[1]],
+        sees: &[Sees::AllApply, Sees::VotesAgain],
+        ..Bounds::new(3, 4)
+    };
+    passes("deep: replication, a lost store and its vote", bounds, 3_545_377);
+}

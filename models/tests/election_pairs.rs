@@ -81,7 +81,7 @@ type Row = (Mechanism, Mechanism, Size, u64);
 const PAIRS: [Row; 36] = [
     (PreVote, CheckQuorum, Size::One, 37_613),
     (PreVote, Transfer, Size::Few, 3_793),
-    (PreVote, Ranks, Size::One, 121_538),
+    (PreVote, Ranks, Size::One, 122_933),
     (PreVote, Hints, Size::One, 35_495),
     (PreVote, Resign, Size::One, 32_080),
     (PreVote, Questions, Size::One, 346_831),

@@ -10,13 +10,20 @@
 #![cfg(seeded_bugs)]
 
 use pehra_core::delivery::bugs::Bug;
+use pehra_core::members::NodeSet;
+use pehra_core::sleep::coverage::Gear;
+use pehra_core::sleep::{coverage, guard, traffic};
+use pehra_core::types::NodeId;
 use pehra_core::{election, pipeline, replication, window};
+use pehra_models::coverage::Clusters;
 use pehra_models::delivery::queries::{everything_arrives, the_window_opens};
 use pehra_models::delivery::{Bounds, Grain, World};
 use pehra_models::election as election_model;
 use pehra_models::link::{self, Link};
 use pehra_models::replication as log_model;
-use pehra_models::{Catch, Hunt, lease, results};
+use pehra_models::sleep as duty;
+use pehra_models::traffic::Conversations;
+use pehra_models::{Catch, Hunt, Leads, lease, results};
 
 /// What a bug stands for, and the smallest world in which it can show.
 fn prey(bug: Bug) -> (&'static str, Bounds) {
@@ -311,6 +318,10 @@ fn prey_in_the_election(bug: election::bugs::Bug) -> (&'static str, election_mod
                 ..one_gone()
             },
         ),
+        Bug::StandsAfterGivingWay => (
+            "two that ask at once, and the second stands whoever would vote",
+            Bounds { ranks: true, ..asking },
+        ),
         _ => ("its model is to come", small),
     }
 }
@@ -384,6 +395,11 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
         stands,
         ..Bounds::new(3, terms)
     };
+    let lost_store = || Bounds {
+        wiped: Some(2),
+        decided: 2,
+        ..after([&[1, 2], &[1], &[]], 4, &[&[], &[], &[0, 1], &[1]])
+    };
     match bug {
         Bug::L1CountsOldTerms => (
             "Raft's figure 8: an older term's entry decided by counting its copies",
@@ -421,6 +437,24 @@ fn prey_in_the_log(bug: replication::bugs::Bug) -> (&'static str, log_model::Bou
             }),
         ),
         Bug::AppliesUndecided => ("an entry that is applied before it is decided", instant(one(0))),
+        Bug::TakesAnySize => (
+            "an entry that no frame holds, and nothing after it arrives",
+            Bounds { body_max: 0, ..one(1) },
+        ),
+        Bug::VotesWhileItLacks => ("a vote from a disk that was replaced", instant(lost_store())),
+        Bug::WholeTooEarly => (
+            "a vote from a disk that was replaced and has got something back",
+            instant(lost_store()),
+        ),
+        Bug::WindowHoldsSnapshot => (
+            "a member that needs a snapshot never gets it, because what it holds looks like entries under way",
+            instant(Bounds {
+                snapshots: 1,
+                headroom: 1,
+                calms: vec![election_model::Shape::Hub(0)],
+                ..after([&[1, 1, 1], &[1, 1, 1], &[1, 1]], 2, &[&[], &[0], &[0]])
+            }),
+        ),
     }
 }
 
@@ -430,7 +464,10 @@ fn hunt_in_the_log(bug: replication::bugs::Bug) -> Catch {
         bug: Some(bug),
         ..bounds
     });
-    let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    let mut hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(6_000_000);
+    if bug == replication::bugs::Bug::WindowHoldsSnapshot {
+        hunt = hunt.settles(log_model::queries::all_get_the_log());
+    }
     let mut catch = hunt
         .run()
         .unwrap_or_else(|limit| panic!("{bug:?} in {}: {limit}", world.bounds().words()));
@@ -476,6 +513,225 @@ fn hunt_votes_for_short_logs(bug: election::bugs::Bug) -> Catch {
     catch
 }
 
+/// What a bug of guard duty stands for, the smallest world in which it can show, and the question that it answers wrongly if it
+/// breaks no property of states.
+fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Leads<duty::World>>) {
+    use duty::Bounds;
+    use guard::Timer;
+    use guard::bugs::Bug;
+    let set = |nodes: &[u16]| nodes.iter().map(|node| NodeId(*node)).collect::<NodeSet>();
+    let without = |timers: &[Timer]| Bounds {
+        without: timers.to_vec(),
+        ..Bounds::lean()
+    };
+    let plain = || without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake]);
+    let plainer = || without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake]);
+    let woken = || Bounds {
+        wakes: 1,
+        ..without(&[Timer::Wake])
+    };
+    let needed = |at: u16| Bounds {
+        traffic: 1,
+        traffic_at: set(&[at]),
+        ..plain()
+    };
+    let calm = |bounds: Bounds| Bounds {
+        calms: true,
+        deaf: true,
+        ..bounds
+    };
+    let two_terms = || Bounds {
+        terms: 2,
+        decrees: 4,
+        stands: vec![set(&[2])],
+        ..plain()
+    };
+    // One leads, another, and the first one again, who then hears what was told to it in its first term.
+    let back_again = || Bounds {
+        terms: 3,
+        decrees: 4,
+        stands: vec![set(&[2]), set(&[0])],
+        votes: vec![set(&[0, 2]), set(&[0, 2])],
+        suggests: vec![set(&[1]), set(&[1]), set(&[2])],
+        ..plainer()
+    };
+    let crash = || Bounds {
+        decrees: 5,
+        crashes: 1,
+        crash_at: set(&[2]),
+        ..plainer()
+    };
+    let watch = |bounds: Bounds| Bounds {
+        gear: Gear::Watch,
+        voters: set(&[0]),
+        ..bounds
+    };
+    let lost = |timers: &[Timer]| Bounds {
+        losses: 1,
+        ..without(timers)
+    };
+    let switched = || Bounds {
+        switches: 2,
+        decrees: 5,
+        ..plain()
+    };
+    let safe = |says, bounds| (says, bounds, None);
+    let live = |says, bounds, question| (says, calm(bounds), Some(question));
+    match bug {
+        Bug::P2AssumesAwake => safe("a new Pehredar that takes all on duty to be awake", back_again()),
+        Bug::P3StrangerObeyed => safe("a grant of an older term that is obeyed", two_terms()),
+        Bug::P4NoLock => safe("a grant that is good more than once", woken()),
+        Bug::P4LockOutlivesWake => safe("a grant that comes after the wake, and is obeyed", woken()),
+        Bug::P5NoAlarm => safe("a sleeper without an alarm clock", woken()),
+        Bug::P7DutySleeps => safe("a member on duty that is let sleep", woken()),
+        Bug::P8NothingCovered => safe(
+            "all but the watchman sleep, whatever that leaves (the original protocol)",
+            Bounds {
+                suggests: vec![set(&[1, 2])],
+                ..plain()
+            },
+        ),
+        Bug::P9KeepsWatching => safe("two that watch, after a partition", two_terms()),
+        Bug::P13WakeNotRepeated => live("a wake that is lost and not called again", needed(2), duty::L1),
+        Bug::P14WakeNeedsPehredar => safe("a wake that needs the right sender", Bounds { losses: 1, ..woken() }),
+        Bug::P15MaintenanceUnchecked => safe(
+            "maintenance that does not wait for the others",
+            Bounds {
+                rounds: 1,
+                decrees: 8,
+                ..plain()
+            },
+        ),
+        Bug::P16AllUpCount => safe("sleepers to be that count as awake", back_again()),
+        Bug::P17CountsMembers => safe(
+            "coverage by the number of brokers, not of each partition's copies",
+            Bounds {
+                brokers: 4,
+                voters: set(&[0, 1, 2, 3]),
+                partitions: [[0, 1, 2], [1, 2, 3], [0, 1, 3]]
+                    .map(|replicas| duty::Copies {
+                        replicas: set(&replicas),
+                        in_sync_min: 2,
+                    })
+                    .to_vec(),
+                suggests: vec![set(&[2, 3])],
+                ..plain()
+            },
+        ),
+        Bug::P18GrantsWhileBusy => safe("sleep while there is traffic (the original's \"0 then 1\")", needed(2)),
+        Bug::P19OutlivesItsPlan => safe("a grant that goes on under another Pehredar", two_terms()),
+        Bug::P19OldPlanTaken => safe("a grant of a plan that was replaced", crash()),
+        Bug::SleeperTrusts => safe("a sleeper that does not look for itself", crash()),
+        Bug::NoLookAfter => safe("nobody looks after the broker has stopped", crash()),
+        Bug::OldEpochEnables => safe("an old order that switches on again", switched()),
+        Bug::OffGrants => safe("sleep after it was switched off", switched()),
+        Bug::VotersUncounted => safe(
+            "so many sleep that nobody can be elected",
+            Bounds {
+                partitions: vec![duty::Copies {
+                    replicas: set(&[0, 1, 2]),
+                    in_sync_min: 1,
+                }],
+                ..plain()
+            },
+        ),
+        Bug::P20TemporaryGrants => safe("a stand-in that does all that a Pehredar does", lost(&[Timer::Wake])),
+        Bug::P22AbortLeavesDown => live("a change given up half way", woken(), duty::L8),
+        Bug::P23TrafficUntold => live("traffic of which the Pehredar never hears", needed(2), duty::L1),
+        Bug::P24OldPromisesCount => safe("a Pehredar that counts on promises of another plan", back_again()),
+        Bug::GrantsWithoutEcho => safe("the next is let sleep before the last one has answered", watch(plain())),
+        Bug::AnyWordEndsWaking => live(
+            "a wake that counts as heard by what was said before it",
+            needed(2),
+            duty::L1,
+        ),
+        Bug::TicketOutlivesWaking => safe(
+            "an answer to an earlier wake that frees the next grant",
+            watch(needed(1)),
+        ),
+        Bug::GrantNotRepeated => live("a grant that is lost, and nobody sleeps ever again", plain(), duty::L4),
+        Bug::NoTemporary => live(
+            "nobody wakes the others when the Pehredar is gone",
+            lost(&[Timer::Alarm, Timer::Drain, Timer::Wake]),
+            duty::L2,
+        ),
+    }
+}
+
+fn hunt_on_duty(bug: guard::bugs::Bug) -> Catch {
+    let (stands_for, bounds, question) = prey_on_duty(bug);
+    let world = duty::World::new(duty::Bounds {
+        bug: Some(bug),
+        ..bounds
+    });
+    let hunt = Hunt::new(&world).name(format!("{bug:?}")).states_max(8_000_000);
+    let hunt = question.into_iter().fold(hunt, Hunt::leads);
+    let mut catch = hunt
+        .run()
+        .unwrap_or_else(|limit| panic!("{bug:?} in {}: {limit}", world.bounds().words()));
+    catch.stands_for = stands_for.into();
+    catch
+}
+
+#[test]
+fn every_bug_of_guard_duty_is_caught() {
+    judge(guard::bugs::Bug::HUNTED.map(hunt_on_duty));
+}
+
+const LAGGING: &str = "A copy that lags on a broker that is awake is an obstacle by itself: nobody may sleep until it is in sync. \
+                       So while anybody may sleep, the copies on awake brokers and the in-sync copies on awake brokers are the \
+                       same ones. The bug would show if that obstacle were lifted.";
+
+fn hunt_in_the_coverage(bug: coverage::bugs::Bug) -> Catch {
+    use coverage::bugs::Bug;
+    let clusters = match bug {
+        // With three brokers, whoever shares no limit with another is alone.
+        Bug::OneLimitIsEnough => Clusters::four(0),
+        _ => Clusters::three(1),
+    };
+    let clusters = clusters.with_bug(bug);
+    let mut catch = Hunt::new(&clusters).name(format!("{bug:?}")).run().expect("no limit");
+    catch.stands_for = match bug {
+        Bug::NodesAreCounted => "brokers counted in place of each partition's copies",
+        Bug::LaggingCopiesCount => "a copy that lags and counts as one",
+        Bug::DrainingCounts => "a broker that goes and is still counted on",
+        Bug::NeedOffByOne => "a need that is off by one",
+        Bug::SpareIsForgotten => "controllers without a spare",
+        Bug::LastMayGo => "the last one that goes to sleep",
+        Bug::LagIsExcused => "a sleeper more while a failed broker is missing",
+        Bug::UncleanIsExcused => "sleep where a lagging copy may be made leader",
+        Bug::OneLimitIsEnough => "a largest set that is too large",
+        Bug::BystandersStay => "brokers that stay awake for nobody",
+    }
+    .into();
+    if bug == Bug::LaggingCopiesCount {
+        catch.equivalent = Some(LAGGING.into());
+    }
+    catch
+}
+
+fn hunt_in_the_traffic(bug: traffic::bugs::Bug) -> Catch {
+    use traffic::bugs::Bug;
+    let conversations = Conversations::new(2).with_bug(bug);
+    let mut catch = Hunt::new(&conversations)
+        .name(format!("{bug:?}"))
+        .run()
+        .expect("no limit");
+    catch.stands_for = match bug {
+        Bug::ProduceIsIdle => "a write that nobody wakes for",
+        Bug::UnknownKindIsIdle => "a new kind of request that counts as idle until somebody lists it",
+        Bug::SilentProduceIsAwaited => "an idle client that counts as traffic after a write with acks=0",
+        Bug::FirstEmptyEndsIt => "records behind an empty partition that are overlooked",
+        Bug::UnknownVersionIsIdle => "a newer client whose reads are overlooked",
+        Bug::CutShortIsIdle => "half an answer that is taken for an empty one",
+        Bug::OrderUnchecked => "an answer taken for that of another request",
+        Bug::FallbackIsForgotten => "a newer client that is offered what cannot be read",
+        Bug::OfferIsRaised => "a version offered that the broker lacks",
+    }
+    .into();
+    catch
+}
+
 /// Each must be caught, or be listed as equivalent; and as the committed table says.
 fn judge(catches: impl IntoIterator<Item = Catch>) {
     let catches: Vec<Catch> = catches.into_iter().collect();
@@ -505,6 +761,12 @@ fn every_bug_of_delivery_is_caught() {
 fn every_bug_of_election_is_caught() {
     judge(election::bugs::Bug::HUNTED.map(|bug| hunt_in_the_election(bug, false)));
     judge(election::bugs::Bug::WITH_A_LOG.map(hunt_votes_for_short_logs));
+}
+
+#[test]
+fn every_bug_of_coverage_and_traffic_is_caught() {
+    judge(coverage::bugs::Bug::ALL.map(hunt_in_the_coverage));
+    judge(traffic::bugs::Bug::ALL.map(hunt_in_the_traffic));
 }
 
 #[test]

@@ -11,6 +11,9 @@ fn bugs() -> Vec<String> {
         include_str!("../../core/src/window/bugs.rs"),
         include_str!("../../core/src/election/bugs.rs"),
         include_str!("../../core/src/replication/bugs.rs"),
+        include_str!("../../core/src/sleep/guard/bugs.rs"),
+        include_str!("../../core/src/sleep/coverage/bugs.rs"),
+        include_str!("../../core/src/sleep/traffic/bugs.rs"),
     ] {
         // Those of election that only show with a log are hunted apart.
         let lists = ["pub const ALL", "pub const HUNTED", "pub const WITH_A_LOG"];

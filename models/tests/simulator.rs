@@ -45,14 +45,9 @@ macro_rules! rows {
     };
 }
 
-/// Where the aim is not reached: so many seeds of this row take longer than they may. The only one that can win lets another
-/// try first that reaches nobody else. The count is exact, so that neither a loss nor a gain goes unnoticed.
-const LATE: &[(&str, &str, usize)] = &[("hub_moves", "wan", 1)];
-
 fn row(name: &str, profile: &Profile) {
     let row = ROWS.iter().find(|row| row.name == name).expect("it is in the table");
-    let known = LATE.iter().find(|late| (late.0, late.1) == (name, profile.name));
-    try_all(row, profile, known.map_or(0, |late| late.2));
+    try_all(row, profile);
 }
 
 #[test]

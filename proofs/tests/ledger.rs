@@ -78,6 +78,7 @@ fn every_claim_is_shown_by_a_golden_trace() {
         named.insert(trace);
     }
     let all = [
+        "coverage",
         "delivery",
         "election",
         "fencing",
@@ -87,6 +88,8 @@ fn every_claim_is_shown_by_a_golden_trace() {
         "pipeline",
         "replication",
         "rewind",
+        "sleep",
+        "traffic",
         "window",
     ];
     assert!(named.iter().map(String::as_str).eq(all), "{named:?}");
@@ -138,8 +141,17 @@ fn the_modules_and_the_ledger_list_the_same_claims() {
         ("window", 4),
         ("election", 19),
         ("replication", 7),
+        ("coverage", 6),
+        ("traffic", 5),
+        ("sleep", 16),
     ] {
-        let path = root().join("core/src").join(protocol).join("mod.rs");
+        let file = match protocol {
+            "coverage" => "sleep/coverage/mod.rs".to_owned(),
+            "traffic" => "sleep/traffic.rs".to_owned(),
+            "sleep" => "sleep/guard/mod.rs".to_owned(),
+            _ => format!("{protocol}/mod.rs"),
+        };
+        let path = root().join("core/src").join(file);
         let module = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let head = format!("//! * `{protocol}/");
         let listed: BTreeSet<String> = module

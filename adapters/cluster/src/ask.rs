@@ -33,10 +33,24 @@ pub enum Ask {
     },
     /// The leader shall step down.
     Resign,
+    /// The leader shall append this to the journal.
+    Append {
+        /// What.
+        text: String,
+    },
+    /// What does the journal say?
+    Entries {
+        /// From this place on; the first that is kept, if that is later.
+        #[serde(default)]
+        from: u64,
+        /// Only with a majority behind the answer, so that nothing decided before is missing. Else from this node's own copy.
+        #[serde(default)]
+        confirmed: bool,
+    },
 }
 
 /// The names of all requests.
-pub const NAMES: [&str; 5] = ["leader", "status", "transfer", "drain", "resign"];
+pub const NAMES: [&str; 7] = ["leader", "status", "transfer", "drain", "resign", "append", "entries"];
 
 impl Ask {
     /// Its name in a request.
@@ -48,6 +62,8 @@ impl Ask {
             Self::Transfer { .. } => "transfer",
             Self::Drain { .. } => "drain",
             Self::Resign => "resign",
+            Self::Append { .. } => "append",
+            Self::Entries { .. } => "entries",
         }
     }
 
@@ -102,6 +118,10 @@ pub enum Reply {
     Status(Box<Status>),
     /// It was done.
     Done(Done),
+    /// To [`Ask::Append`]: it is decided, and on the disks of a majority.
+    Appended(Place),
+    /// To [`Ask::Entries`].
+    Entries(Box<Entries>),
     /// It was understood and not done.
     Refused(Refused),
     /// It was not understood.
@@ -156,6 +176,38 @@ pub struct Done {
     /// The term in which that was.
     #[serde(default)]
     pub term: u64,
+}
+
+/// Where something stands in the journal. No two leaders put something in the same place of one term.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The place, counted from 1; leaders also use places for themselves.
+    pub index: u64,
+    /// The term of the leader that appended it.
+    pub term: u64,
+}
+
+/// One entry of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What it says.
+    pub text: String,
+}
+
+/// A part of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entries {
+    /// The entries, in order.
+    pub list: Vec<Entry>,
+    /// All that is decided up to here is in this copy. Ask on from behind the last entry, until it is there.
+    pub upto: u64,
+    /// What stood before this place is kept no longer.
+    pub kept_from: u64,
+    /// Whether a majority stood behind it.
+    pub confirmed: bool,
 }
 
 /// That a request was understood and not carried out.
@@ -252,6 +304,8 @@ impl Reply {
             }
             Self::Status(status) => under("status", value(status)),
             Self::Done(done) => under("done", value(done)),
+            Self::Appended(place) => under("appended", value(place)),
+            Self::Entries(entries) => under("entries", value(entries)),
             Self::Refused(refused) => under("refused", value(refused)),
             Self::Error(trouble) => under("error", value(trouble)),
         }
@@ -280,9 +334,11 @@ impl Reply {
             None => {}
         }
         type Read = fn(Value) -> serde_json::Result<Reply>;
-        let kinds: [(&str, Read); 4] = [
+        let kinds: [(&str, Read); 6] = [
             ("status", |value| serde_json::from_value(value).map(Self::Status)),
             ("done", |value| serde_json::from_value(value).map(Self::Done)),
+            ("appended", |value| serde_json::from_value(value).map(Self::Appended)),
+            ("entries", |value| serde_json::from_value(value).map(Self::Entries)),
             ("refused", |value| serde_json::from_value(value).map(Self::Refused)),
             ("error", |value| serde_json::from_value(value).map(Self::Error)),
         ];
@@ -295,7 +351,9 @@ impl Reply {
                 return read(value).map_err(unreadable);
             }
         }
-        Err(Unreadable("it has none of leader, status, done, refused, error".into()))
+        Err(Unreadable(
+            "it has none of leader, status, done, appended, entries, refused, error".into(),
+        ))
     }
 }
 

@@ -9,7 +9,7 @@ use pehra_core::members::NodeSet;
 use pehra_core::types::{NodeId, Ticks};
 
 use crate::address::Address;
-use crate::cluster::{Cluster, Commanders, Key, Member, Role, TlsFiles};
+use crate::cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 use crate::problem::{ConfigError, Problem};
 
 /// The highest id: sets of nodes are 64 bits wide.
@@ -60,6 +60,7 @@ pub(crate) struct Draft {
     pub profile_line: Option<usize>,
     pub lease: bool,
     pub tenure: Option<TenureDraft>,
+    pub journal: Option<Journal>,
     pub commanders: Option<At<Commanders>>,
     pub key: Option<At<KeySource>>,
     pub data: Option<PathBuf>,
@@ -105,6 +106,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
         timing,
         lease: draft.lease,
         tenure,
+        journal: draft.journal,
         commanders,
         key,
         data: base.join(draft.data.unwrap_or_else(|| "pehra-data".into())),

@@ -46,6 +46,24 @@ impl Commanders {
     pub const NAMES: [(&'static str, Self); 2] = [("trusted", Self::Trusted), ("anybody", Self::Anybody)];
 }
 
+/// A journal that all nodes keep: one order of texts, decided by a majority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// So many of the latest texts can be read.
+    pub keep: u32,
+    /// After so many entries each node takes a snapshot, and drops the log before it.
+    pub snapshot_every: u32,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            keep: 1000,
+            snapshot_every: 1000,
+        }
+    }
+}
+
 /// One node of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -121,6 +139,8 @@ pub struct Cluster {
     pub lease: bool,
     /// How long one leadership may last; none for as long as it works.
     pub tenure: Option<Tenure>,
+    /// The journal; none if only a leader is elected.
+    pub journal: Option<Journal>,
     /// Whose commands are carried out.
     pub commanders: Commanders,
     /// The shared secret.

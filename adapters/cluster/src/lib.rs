@@ -27,7 +27,9 @@
 //! | `{"ask":"transfer","to":null}` | `{"done":{"ask":"transfer",…}}` or `{"refused":{"ask":"transfer","reason":"…"}}` | the leader hands over, to the node named or to the one it finds fittest |
 //! | `{"ask":"drain","on":true}` | likewise | the node shall not lead (and hands over if it does), until `"on":false` |
 //! | `{"ask":"resign"}` | likewise | the leader steps down and lets the others choose |
-//! | one of these three, from somebody who may not | `{"refused":{"ask":"drain","reason":"…"}}` | see [`Commanders`] |
+//! | `{"ask":"append","text":"…"}` | `{"appended":{"index":7,"term":3}}` or `{"refused":…}` | it is decided, in this place; a refusal that says "still may" leaves it open |
+//! | `{"ask":"entries","from":5}` | `{"entries":{"list":[{"index":7,"term":3,"text":"…"}],"upto":7,…}}` ([`ask::Entries`]) | the node's own copy; with `"confirmed":true` only the leader answers, and misses nothing |
+//! | `transfer`, `drain`, `resign`, `append`, from somebody who may not | `{"refused":{"ask":"drain","reason":"…"}}` | see [`Commanders`] |
 //! | anything else | `{"error":{"kind":"…","reason":"…"}}` | the request was not understood |
 //!
 //! **The fencing number** is the term. It grows with every leadership and no two leaders ever have the same one. Pass it
@@ -50,6 +52,6 @@ mod status;
 mod toml_file;
 
 pub use address::Address;
-pub use cluster::{Cluster, Commanders, Key, Member, Role, TlsFiles};
+pub use cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 pub use problem::{ConfigError, Problem};
-pub use status::{Disk, PeerStatus, RoleNow, Status};
+pub use status::{Disk, Log, PeerStatus, RoleNow, Status};

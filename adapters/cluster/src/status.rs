@@ -75,12 +75,31 @@ pub struct Status {
     pub election_ms: u32,
     /// Its disk.
     pub disk: Disk,
+    /// Its log, if the cluster keeps one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
     /// The other nodes, by id.
     pub peers: Vec<PeerStatus>,
     /// To whom it has a connection: bits, lowest id first. The rows of all nodes together show who reaches whom.
     pub links: u64,
     /// How often it refused something, by what; only what happened.
     pub refusals: BTreeMap<String, u64>,
+}
+
+/// How far a node's log goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// The last place that its snapshot covers.
+    pub snapshot: u64,
+    /// The last place.
+    pub last: u64,
+    /// Known to be decided up to here.
+    pub decided: u64,
+    /// Applied up to here.
+    pub applied: u64,
+    /// It may lack entries that it has acknowledged, and does not vote until it has them.
+    pub lacks: bool,
 }
 
 /// How far a node's disk is behind.

@@ -9,11 +9,13 @@ use toml::de::{DeTable, DeValue};
 
 use crate::address::Address;
 use crate::check::{At, Draft, ID_MAX, KeySource, NodeDraft, TenureDraft};
-use crate::cluster::{Commanders, Role, TlsFiles};
+use crate::cluster::{Commanders, Journal, Role, TlsFiles};
 use crate::problem::{Problem, one_of};
 
 /// The longest span of time that can be written: a day.
 const TIME_MS_MAX: i64 = 86_400_000;
+/// The most entries that are kept, or that come between two snapshots: all of them are in memory and in a snapshot.
+const ENTRIES_MAX: i64 = 100_000;
 /// The longest name: it travels in every greeting.
 const NAME_BYTES_MAX: usize = 32;
 
@@ -45,7 +47,7 @@ pub(crate) fn draft(text: &str) -> Draft {
         line: 1,
         entries: document.get_ref(),
     };
-    reader.only(&file, &["cluster", "timing", "tenure", "tls", "node"]);
+    reader.only(&file, &["cluster", "timing", "tenure", "log", "tls", "node"]);
     match reader.table(&file, "cluster") {
         Some(table) => cluster(&mut reader, &table, &mut draft),
         None if file.has("cluster") => {}
@@ -63,6 +65,9 @@ pub(crate) fn draft(text: &str) -> Draft {
     }
     if let Some(table) = reader.table(&file, "tls") {
         draft.tls = tls(&mut reader, &table);
+    }
+    if let Some(table) = reader.table(&file, "log") {
+        draft.journal = Some(journal(&mut reader, &table));
     }
     if let Some(table) = reader.table(&file, "tenure") {
         draft.tenure = tenure(&mut reader, &table);
@@ -155,6 +160,19 @@ fn tenure(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TenureDraft> {
         strict: reader.flag(table, "strict").unwrap_or(false),
         length_ms: reader.time(table, "length-ms")?,
     })
+}
+
+fn journal(reader: &mut Reader<'_>, table: &Table<'_>) -> Journal {
+    reader.only(table, &["keep", "snapshot-every"]);
+    let usual = Journal::default();
+    let mut count = |key, usual| {
+        let written = reader.number(table, key, 1, ENTRIES_MAX);
+        written.and_then(|at| u32::try_from(at.value).ok()).unwrap_or(usual)
+    };
+    Journal {
+        keep: count("keep", usual.keep),
+        snapshot_every: count("snapshot-every", usual.snapshot_every),
+    }
 }
 
 fn tls(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TlsFiles> {

@@ -3,29 +3,44 @@
 use std::collections::BTreeMap;
 
 use pehra_cluster::ask::{
-    Ask, Done, Lead, Leader, NAMES, REQUEST_BYTES_MAX, Refused, Reply, Trouble, TroubleKind, Unknown,
+    Ask, Done, Entries, Entry, Lead, Leader, NAMES, Place, REQUEST_BYTES_MAX, Refused, Reply, Trouble, TroubleKind,
+    Unknown,
 };
-use pehra_cluster::{Disk, PeerStatus, RoleNow, Status};
+use pehra_cluster::{Disk, Log, PeerStatus, RoleNow, Status};
 use proptest::prelude::*;
 
-const ALL: [Ask; 6] = [
-    Ask::Leader,
-    Ask::Status,
-    Ask::Transfer { to: None },
-    Ask::Transfer { to: Some(3) },
-    Ask::Drain { on: false },
-    Ask::Resign,
-];
+fn all() -> [Ask; 9] {
+    [
+        Ask::Leader,
+        Ask::Status,
+        Ask::Transfer { to: None },
+        Ask::Transfer { to: Some(3) },
+        Ask::Drain { on: false },
+        Ask::Resign,
+        Ask::Append { text: "a \"b\"".into() },
+        Ask::Entries {
+            from: 0,
+            confirmed: false,
+        },
+        Ask::Entries {
+            from: 7,
+            confirmed: true,
+        },
+    ]
+}
 
 #[test]
 fn requests_look_as_documented_and_read_as_they_are_written() {
-    for (ask, text) in ALL.iter().zip([
+    for (ask, text) in all().iter().zip([
         r#"{"ask":"leader"}"#,
         r#"{"ask":"status"}"#,
         r#"{"ask":"transfer","to":null}"#,
         r#"{"ask":"transfer","to":3}"#,
         r#"{"ask":"drain","on":false}"#,
         r#"{"ask":"resign"}"#,
+        r#"{"ask":"append","text":"a \"b\""}"#,
+        r#"{"ask":"entries","from":0,"confirmed":false}"#,
+        r#"{"ask":"entries","from":7,"confirmed":true}"#,
     ]) {
         assert_eq!(String::from_utf8(ask.write()).expect("text"), text);
         assert_eq!(Ask::read(text.as_bytes()).as_ref(), Ok(ask));
@@ -46,6 +61,13 @@ fn what_a_later_release_adds_to_a_request_is_skipped() {
         ),
         (r#"{"on":true,"ask":"drain"}"#, Ask::Drain { on: true }),
         (r#"{"ask":"resign","to":1}"#, Ask::Resign),
+        (
+            r#"{"ask":"entries"}"#,
+            Ask::Entries {
+                from: 0,
+                confirmed: false,
+            },
+        ),
     ] {
         assert_eq!(Ask::read(text.as_bytes()), Ok(ask), "{text}");
     }
@@ -144,6 +166,22 @@ fn replies_look_as_documented() {
             r#"{"done":{"ask":"resign","leader":null,"node":1,"term":4,"what":"it leads no longer"}}"#,
         ),
         (
+            Reply::Appended(Place { index: 7, term: 3 }),
+            r#"{"appended":{"index":7,"term":3}}"#,
+        ),
+        (
+            Reply::Entries(Box::new(Entries {
+                list: vec![Entry {
+                    place: Place { index: 7, term: 3 },
+                    text: "on".into(),
+                }],
+                upto: 9,
+                kept_from: 1,
+                confirmed: true,
+            })),
+            r#"{"entries":{"confirmed":true,"kept_from":1,"list":[{"index":7,"term":3,"text":"on"}],"upto":9}}"#,
+        ),
+        (
             Reply::Error(Trouble::new(TroubleKind::NotJson, "x")),
             r#"{"error":{"kind":"not-json","reason":"x"}}"#,
         ),
@@ -237,10 +275,12 @@ proptest! {
         peers in prop::collection::vec(peer(), 0..6),
         links in any::<u64>(),
         refusals in prop::collection::btree_map("[a-z-]{1,12}", any::<u64>(), 0..6),
+        log in any::<Option<(u64, u64, u64, u64, bool)>>(),
     ) {
+        let log = log.map(|(snapshot, last, decided, applied, lacks)| Log { snapshot, last, decided, applied, lacks });
         let status = Status {
             version, cluster, number, node, pid, incarnation, store, up_ms, role, term, leader, draining, trouble, heartbeat_ms,
-            election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, peers, links, refusals,
+            election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, log, peers, links, refusals,
         };
         let name = serde_json::to_value(role).expect("JSON");
         prop_assert_eq!(Some(role.name()), name.as_str());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pehra_cluster::{Cluster, Commanders, Role};
+use pehra_cluster::{Cluster, Commanders, Journal, Role};
 use pehra_core::election::Timing;
 use pehra_core::members::NodeSet;
 use pehra_core::types::{NodeId, Ticks};
@@ -198,4 +198,23 @@ fn who_may_command_is_the_files_to_say() {
             assert_eq!((warning.line, warning.key.as_str()), (Some(3), "cluster.commands-from"));
         }
     }
+}
+
+#[test]
+fn a_journal_is_kept_if_the_file_says_so() {
+    let node = "[[node]]\nid = 0\naddress = \"h:1\"\n";
+    let with = |log: &str| parse(&format!("[cluster]\nname = \"a\"\n{log}{node}")).journal;
+    assert_eq!(with(""), None);
+    assert_eq!(with("[log]\n"), Some(Journal::default()));
+    let journal = Journal {
+        keep: 7,
+        snapshot_every: 20,
+    };
+    assert_eq!(with("[log]\nkeep = 7\nsnapshot-every = 20\n"), Some(journal));
+    let wrong = format!("[cluster]\nname = \"a\"\n[log]\nkeep = 0\nsnapshots = 1\n{node}");
+    let problems = Cluster::parse(Path::new("cluster.toml"), &wrong)
+        .expect_err("both are wrong")
+        .problems;
+    let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
+    assert_eq!(keys, ["log.keep", "log.snapshots"]);
 }

@@ -1,99 +1,127 @@
 //! One listener in front of one broker.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{error, fmt, io};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::connection;
+use crate::greeting::Greeting;
 use crate::seen::{Seen, Teller};
+use crate::tls::{self, Acceptor, Connector};
+use crate::{Clients, Limits, Options, WhileDown, connection};
 
 /// After a failure to accept (as when there are no file descriptors left), so long nobody is accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The bounds of a proxy.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many connections at once; more wait in the kernel's queue.
-    pub connections_max: usize,
-    /// The room of a connection for each direction, in bytes. It also bounds what is held while the broker wakes.
-    pub buffer_bytes: usize,
-    /// The room for what all connections hold while the broker wakes, in bytes. Who finds none is closed.
-    pub held_bytes_max: usize,
-    /// The longest request, in bytes: what is said to be longer is not Kafka's protocol. Kafka's own limit is the same.
-    pub request_bytes_max: i32,
-    /// How many requests of a connection may wait for their answers. Beyond it every answer counts as traffic.
-    pub in_flight_max: usize,
-    /// How long a connection is held for the broker to come. Clients give up after `request.timeout.ms`, mostly 30 s.
-    pub hold_max: Duration,
-    /// How long one attempt to connect to the broker may take.
-    pub connect_max: Duration,
-    /// How often it is attempted while a connection is held.
-    pub retry_every: Duration,
-    /// How long the other direction may go on after one has ended.
-    pub close_max: Duration,
-    /// A connection on which nothing passes for so long is ended. Brokers end theirs after ten minutes, but a frozen one does not.
-    pub idle_max: Duration,
+/// Why a proxy could not be started, and what to do about it.
+#[derive(Debug)]
+pub enum StartError {
+    /// It cannot listen where it should.
+    Listen(SocketAddr, io::Error),
+    /// What it was told cannot be.
+    Options(String),
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections_max: 4096,
-            buffer_bytes: 32 << 10,
-            held_bytes_max: 32 << 20,
-            request_bytes_max: 100 << 20,
-            in_flight_max: 1024,
-            hold_max: Duration::from_secs(20),
-            connect_max: Duration::from_secs(1),
-            retry_every: Duration::from_millis(100),
-            close_max: Duration::from_secs(5),
-            idle_max: Duration::from_secs(15 * 60),
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(at, error) => write!(
+                f,
+                "the proxy cannot listen at {at}: {error}; is the broker's own listener there? It has to be another one"
+            ),
+            Self::Options(problem) => write!(f, "the proxy's options: {problem}"),
         }
     }
 }
 
+impl error::Error for StartError {}
+
 /// What all connections of a proxy share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub upstream: SocketAddr,
     pub limits: Limits,
     pub teller: Teller,
     /// The room that is left for what is held.
     pub room: Arc<Semaphore>,
+    pub greeting: Arc<Greeting>,
+    /// TLS towards clients.
+    pub acceptor: Option<Acceptor>,
+    /// TLS towards the broker.
+    pub connector: Option<Connector>,
+    /// Whether nothing that passes can be read.
+    pub is_sealed: bool,
+    /// Whether everybody is refused while the broker is down.
+    pub refuses: Arc<AtomicBool>,
 }
 
-/// A proxy; it and all its connections end when this is dropped.
+/// A proxy; it and all its connections end soon after this is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
     seen: watch::Receiver<Seen>,
+    refuses: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// Listens at `at`, which clients have to find in the broker's `advertised.listeners`, in front of the broker at `upstream`.
-    /// The broker need not be up.
+    /// Listens in front of a broker, which need not be up.
     ///
     /// # Errors
-    /// If it cannot listen there.
-    pub async fn start(at: SocketAddr, upstream: SocketAddr, limits: Limits) -> io::Result<Self> {
-        let listener = TcpListener::bind(at).await?;
-        let address = listener.local_addr()?;
+    /// If it cannot listen there, or a certificate or key cannot be read.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let (acceptor, connector) = match &options.clients {
+            Clients::Plain => (None, options.broker.as_ref()),
+            Clients::Tls(tls) => (Some(tls), options.broker.as_ref()),
+            Clients::Sealed if options.broker.is_some() => {
+                let problem = "TLS that passes unread is the client's and the broker's own: leave `broker` out, or give \
+                               the proxy a certificate for its clients";
+                return Err(StartError::Options(problem.into()));
+            }
+            Clients::Sealed => (None, None),
+        };
+        let acceptor = acceptor.map(tls::acceptor).transpose().map_err(StartError::Options)?;
+        let connector = connector.map(tls::connector).transpose().map_err(StartError::Options)?;
+        let listening = |error| StartError::Listen(options.at, error);
+        let listener = TcpListener::bind(options.at).await.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
         let (teller, seen) = Teller::new();
-        let room = limits.held_bytes_max.min(Semaphore::MAX_PERMITS);
+        let limits = options.limits;
+        let refuses = Arc::new(AtomicBool::new(options.while_down == WhileDown::Refuse));
         let shared = Shared {
-            upstream,
+            upstream: options.upstream,
             limits,
             teller,
-            room: Arc::new(Semaphore::new(room)),
+            room: Arc::new(Semaphore::new(limits.held_bytes_max.min(Semaphore::MAX_PERMITS))),
+            greeting: Arc::default(),
+            acceptor,
+            connector,
+            is_sealed: matches!(options.clients, Clients::Sealed),
+            refuses: refuses.clone(),
         };
         let task = tokio::spawn(serve(listener, shared));
-        Ok(Self { address, seen, task })
+        Ok(Self {
+            address,
+            seen,
+            refuses,
+            task,
+        })
+    }
+
+    /// What becomes of clients that come from now on while the broker is down.
+    pub fn while_down(&self, what: WhileDown) {
+        self.refuses.store(what == WhileDown::Refuse, Ordering::Relaxed);
+    }
+
+    /// Ends it and all its connections, and returns when its port is free.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     /// Where it listens.

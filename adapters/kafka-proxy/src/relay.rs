@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pehra_core::sleep::traffic::{Answers, Asked, Awaited, InFlight, Requests};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::connection::note;
+use crate::connection::tell;
 use crate::proxy::Shared;
+use crate::stream::Stream;
 
 /// The requests that wait for answers, seen by both directions.
 #[derive(Clone, Debug)]
@@ -37,15 +36,15 @@ impl Flight {
 
 /// Relays until both directions have ended, or one has and the other takes too long, or nothing passes for too long.
 pub(crate) async fn run(
-    mut client: TcpStream,
-    mut broker: TcpStream,
+    client: Stream,
+    broker: Stream,
     requests: Requests,
     held: Vec<u8>,
     flight: &Flight,
     shared: &Shared,
 ) {
-    let (from_client, to_client) = client.split();
-    let (from_broker, to_broker) = broker.split();
+    let (from_client, to_client) = split(client);
+    let (from_broker, to_broker) = split(broker);
     let (moved, idle) = watch::channel(Instant::now());
     let up = up(from_client, to_broker, requests, held, flight, shared, &moved);
     let down = down(from_broker, to_client, flight, shared, &moved);
@@ -65,8 +64,8 @@ pub(crate) async fn run(
 
 /// From the client to the broker: first what was held.
 async fn up(
-    mut client: ReadHalf<'_>,
-    mut broker: WriteHalf<'_>,
+    mut client: ReadHalf<Stream>,
+    mut broker: WriteHalf<Stream>,
     mut requests: Requests,
     held: Vec<u8>,
     flight: &Flight,
@@ -74,7 +73,9 @@ async fn up(
     moved: &watch::Sender<Instant>,
 ) -> io::Result<()> {
     // What was held has been looked at already.
+    shared.teller.sealed(shared.is_sealed.then_some(held.len()), None);
     broker.write_all(&held).await?;
+    broker.flush().await?;
     drop(held);
     let mut buffer = vec![0; shared.limits.buffer_bytes];
     loop {
@@ -84,18 +85,21 @@ async fn up(
         }
         moved.send_replace(Instant::now());
         let bytes = &buffer[..length];
-        if requests.feed(bytes, |asked| note(asked, flight, shared)).is_err() {
+        if shared.is_sealed {
+            shared.teller.sealed(Some(length), None);
+        } else if requests.feed(bytes, |asked| note(asked, flight, shared)).is_err() {
             shared.teller.misframed();
             return Err(io::ErrorKind::InvalidData.into());
         }
         broker.write_all(bytes).await?;
+        broker.flush().await?;
     }
 }
 
 /// From the broker to the client.
 async fn down(
-    mut broker: ReadHalf<'_>,
-    mut client: WriteHalf<'_>,
+    mut broker: ReadHalf<Stream>,
+    mut client: WriteHalf<Stream>,
     flight: &Flight,
     shared: &Shared,
     moved: &watch::Sender<Instant>,
@@ -108,14 +112,24 @@ async fn down(
             return client.shutdown().await;
         }
         moved.send_replace(Instant::now());
-        let bytes = &buffer[..length];
-        let Ok(traffic) = answers.feed(bytes, |correlation| flight.answered(correlation)) else {
+        let bytes = &mut buffer[..length];
+        if shared.is_sealed {
+            shared.teller.sealed(None, Some(length));
+        } else if let Ok(traffic) = answers.feed(bytes, |correlation| flight.answered(correlation)) {
+            shared.teller.traffic(traffic);
+        } else {
             shared.teller.misframed();
             return Err(io::ErrorKind::InvalidData.into());
-        };
-        shared.teller.traffic(traffic);
+        }
         client.write_all(bytes).await?;
+        client.flush().await?;
     }
+}
+
+/// Notes a request before anything of it that could complete it is passed on.
+fn note(asked: Asked, flight: &Flight, shared: &Shared) {
+    flight.asked(asked);
+    tell(asked, shared);
 }
 
 /// Ends when nothing has passed for so long.

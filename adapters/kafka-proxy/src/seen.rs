@@ -10,12 +10,23 @@ pub struct Seen {
     pub requests: u64,
     /// How many requests and answers were traffic.
     pub traffic: u64,
-    /// How many connections found the broker down and sent a request all the same: each is a reason to wake it.
+    /// How many connections found the broker down and came with traffic: each is a reason to wake it.
     pub wanted: u64,
+    /// How many connections found the broker down and were closed, so that the client asks another broker: they asked for
+    /// nothing that needs this one, or everybody is refused.
+    pub refused: u64,
     /// How many connections were closed because the broker did not come in time, or too many were held already.
     pub given_up: u64,
     /// How many connections were closed because what they sent was not Kafka's protocol.
     pub misframed: u64,
+    /// How many connections were opened, and how many of them have ended. Counted without waking who watches.
+    pub opened: u64,
+    /// See there.
+    pub ended: u64,
+    /// How many bytes came from clients in TLS that passed unread. Counted without waking who watches.
+    pub sealed_from_clients: u64,
+    /// How many bytes came from the broker in it.
+    pub sealed_from_broker: u64,
 }
 
 /// Tells what is seen; who watches misses no change, but may see several as one.
@@ -47,6 +58,28 @@ impl Teller {
         self.0.send_modify(|seen| seen.wanted = seen.wanted.saturating_add(1));
     }
 
+    /// A connection is there until what this returns is dropped.
+    pub fn opened(&self) -> Opened {
+        self.0.send_if_modified(|seen| {
+            seen.opened = seen.opened.saturating_add(1);
+            false
+        });
+        Opened(self.clone())
+    }
+
+    pub fn refused(&self) {
+        self.0.send_modify(|seen| seen.refused = seen.refused.saturating_add(1));
+    }
+
+    pub fn sealed(&self, from_client: Option<usize>, from_broker: Option<usize>) {
+        let count = |bytes: Option<usize>| u64::try_from(bytes.unwrap_or(0)).unwrap_or(u64::MAX);
+        self.0.send_if_modified(|seen| {
+            seen.sealed_from_clients = seen.sealed_from_clients.saturating_add(count(from_client));
+            seen.sealed_from_broker = seen.sealed_from_broker.saturating_add(count(from_broker));
+            false
+        });
+    }
+
     pub fn given_up(&self) {
         self.0
             .send_modify(|seen| seen.given_up = seen.given_up.saturating_add(1));
@@ -55,5 +88,18 @@ impl Teller {
     pub fn misframed(&self) {
         self.0
             .send_modify(|seen| seen.misframed = seen.misframed.saturating_add(1));
+    }
+}
+
+/// A connection that is there.
+#[derive(Debug)]
+pub(crate) struct Opened(Teller);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.0.send_if_modified(|seen| {
+            seen.ended = seen.ended.saturating_add(1);
+            false
+        });
     }
 }

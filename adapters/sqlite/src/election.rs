@@ -18,6 +18,7 @@ const KIND: Kind = Kind {
     // Room for some hundred commits.
     reserve_bytes: 1024 * 1024,
     because: "it may have forgotten a vote",
+    may_lack: "",
 };
 
 /// A voter's durable state. One process at a time has it.

@@ -4,14 +4,21 @@
 //! All records that are committed together are one transaction, in order: a crash leaves all of them or none.
 //!
 //! A member that was lost starts with an empty log each time, until the number of the configuration is raised: what it
-//! gathers while it follows is then its log.
+//! gathers while it follows is then its log. From then on it may still lack entries, and says so until core says that it has all.
+//! So does a store that is made under a number above the first.
+//!
+//! Commands and pieces are kept as the bytes that they have in frames.
 
+use std::marker::PhantomData;
 use std::path::Path;
 
+use pehra_core::election::HardState;
 use pehra_core::protocol::Recovered;
 use pehra_core::replication::{Body, Durable, Entry, Index, LogId, Query, Record, Replication, Rows, Run};
 use pehra_core::types::Term;
+use pehra_core::wire::{Reader, WireBody, WireError, Writer};
 use pehra_driver::{Store, StoreError};
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::database::failed;
@@ -22,18 +29,16 @@ use crate::sealed::{Kind, Owner, Sealed};
 
 /// Size of the reserve: room for what is still on its way when space runs out.
 const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
-const BECAUSE: &str = "it may have forgotten a vote, and decided entries. Before it votes again it must hold the whole log: wait until it \
-                       has applied what the leader has";
+const BECAUSE: &str = "it may have forgotten a vote, and decided entries; even then it votes only after it has got the whole log from \
+                       a leader that the others elect";
 /// An answer ends with the entry that reaches this: the rest is asked for again.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-type Log = Replication<Vec<u8>>;
-
-/// The durable state of a member with a log. One process at a time has it.
+/// The durable state of a member with a log of commands `C`. One process at a time has it.
 #[derive(Debug)]
-pub struct LogStore(Sealed);
+pub struct LogStore<C>(Sealed, PhantomData<fn() -> C>);
 
-impl LogStore {
+impl<C> LogStore<C> {
     /// Opens or makes the store in `folder`, and raises its incarnation durably. One that a voter without a log has used
     /// is taken over, with its vote.
     ///
@@ -53,17 +58,18 @@ impl LogStore {
             schema: schema::LOG,
             reserve_bytes,
             because: BECAUSE,
+            may_lack: "UPDATE snapshot SET lacks = 1",
         };
         let store = Sealed::open(folder, owner, kind)?;
         if store.is_lost() {
             // It recovers as one that has no log, and would append to what is there.
             let forget = "DELETE FROM entries; DELETE FROM pieces;
-                          UPDATE snapshot SET term = 0, idx = 0, gathered_term = NULL, gathered_idx = NULL;";
+                          UPDATE snapshot SET term = 0, idx = 0, gathered_term = NULL, gathered_idx = NULL, lacks = 1;";
             let all = format!("BEGIN IMMEDIATE; {forget} COMMIT;");
             let emptied = store.connection.execute_batch(&all);
             emptied.map_err(failed("emptying a log that was lost"))?;
         }
-        Ok(Self(store))
+        Ok(Self(store, PhantomData))
     }
 
     /// What the store is known by: drawn when it was made, never zero.
@@ -91,14 +97,17 @@ impl LogStore {
     }
 }
 
-impl Store<Log> for LogStore {
+impl<C: WireBody> Store<Replication<C>> for LogStore<C> {
     fn load(&mut self) -> Result<Recovered<Durable>, StoreError> {
         let doing = "reading the log";
         if self.0.is_lost() {
             return Ok(Recovered::Lost);
         }
-        let Some(hard) = read_hard(&self.0.connection).map_err(failed(doing))? else {
-            return Ok(Recovered::Fresh);
+        let lacks = read_lacks(&self.0.connection).map_err(failed(doing))?;
+        let hard = match read_hard(&self.0.connection).map_err(failed(doing))? {
+            Some(hard) => hard,
+            None if lacks => HardState::default(),
+            None => return Ok(Recovered::Fresh),
         };
         let base = read_base(&self.0.connection).map_err(failed(doing))?;
         let (runs, last) = read_runs(&self.0.connection, base).map_err(failed(doing))?;
@@ -107,10 +116,16 @@ impl Store<Log> for LogStore {
                            an empty folder";
             StoreError::new(doing, problem)
         })?;
-        Ok(Recovered::Known(Durable { hard, base, runs, last }))
+        Ok(Recovered::Known(Durable {
+            hard,
+            base,
+            runs,
+            last,
+            lacks,
+        }))
     }
 
-    fn commit(&mut self, records: &[Record<Vec<u8>>]) -> Result<(), StoreError> {
+    fn commit(&mut self, records: &[Record<C>]) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -122,7 +137,7 @@ impl Store<Log> for LogStore {
         })
     }
 
-    fn answer(&mut self, query: &Query) -> Result<Rows<Vec<u8>>, StoreError> {
+    fn answer(&mut self, query: &Query) -> Result<Rows<C>, StoreError> {
         let connection = &self.0.connection;
         match *query {
             Query::Entries { from, upto, .. } => read_entries(connection, from, upto).map(Rows::Entries),
@@ -139,21 +154,25 @@ impl Store<Log> for LogStore {
 // --- writing ------------------------------------------------------------------------------------------------------------
 
 /// Roughly how much a record adds to the write-ahead log.
-fn size(record: &Record<Vec<u8>>) -> u64 {
+fn size<C: WireBody>(record: &Record<C>) -> u64 {
     let bytes = match record {
-        Record::Append(entry) => entry.body.command().map_or(0, Vec::len),
-        Record::Piece { piece, .. } => piece.len(),
-        Record::Hard(_) | Record::Truncate { .. } | Record::Install { .. } => 0,
+        Record::Append(entry) => entry.body.command().map_or(0, C::bytes),
+        Record::Piece { piece, .. } => piece.bytes(),
+        Record::Hard(_) | Record::Truncate { .. } | Record::Install { .. } | Record::Whole => 0,
     };
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-fn write(transaction: &Transaction<'_>, record: &Record<Vec<u8>>) -> rusqlite::Result<()> {
+fn write<C: WireBody>(transaction: &Transaction<'_>, record: &Record<C>) -> rusqlite::Result<()> {
     match record {
         Record::Hard(hard) => write_hard(transaction, hard),
         Record::Append(Entry { id, body }) => transaction
             .prepare_cached("INSERT INTO entries VALUES (?1, ?2, ?3)")?
-            .execute(params![number(id.index.0), number(id.term.0), body.command()])
+            .execute(params![
+                number(id.index.0),
+                number(id.term.0),
+                body.command().map(to_bytes)
+            ])
             .map(drop),
         Record::Truncate { after } => transaction
             .prepare_cached("DELETE FROM entries WHERE idx > ?1")?
@@ -168,19 +187,32 @@ fn write(transaction: &Transaction<'_>, record: &Record<Vec<u8>>) -> rusqlite::R
         }
         Record::Piece { base, piece, .. } => write_piece(transaction, *base, piece),
         Record::Install { base } => install(transaction, *base),
+        Record::Whole => transaction.execute("UPDATE snapshot SET lacks = 0", []).map(drop),
     }
 }
 
 /// The next piece, if this is the snapshot that is being gathered.
-fn write_piece(transaction: &Transaction<'_>, base: LogId, piece: &[u8]) -> rusqlite::Result<()> {
+fn write_piece<C: WireBody>(transaction: &Transaction<'_>, base: LogId, piece: &C) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "INSERT INTO pieces
              SELECT number + 1, (SELECT coalesce(max(nth) + 1, 0) FROM pieces WHERE number = snapshot.number + 1), ?3
              FROM snapshot WHERE gathered_term = ?1 AND gathered_idx = ?2",
         )?
-        .execute(params![number(base.term.0), number(base.index.0), piece])
+        .execute(params![number(base.term.0), number(base.index.0), to_bytes(piece)])
         .map(drop)
+}
+
+fn to_bytes<C: WireBody>(body: &C) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    body.write(&mut Writer(&mut bytes));
+    bytes
+}
+
+fn from_bytes<C: WireBody>(bytes: &[u8], column: usize) -> rusqlite::Result<C> {
+    let mut reader = Reader(bytes);
+    let body = C::read(&mut reader).and_then(|body| reader.end().map(|()| body));
+    body.map_err(|error: WireError| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))
 }
 
 fn forget_gathered(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -228,6 +260,10 @@ fn read_base(connection: &Connection) -> rusqlite::Result<LogId> {
         .query_row([], |row| read_id(row, 0))
 }
 
+fn read_lacks(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT lacks FROM snapshot", [], |row| row.get(0))
+}
+
 fn holds(connection: &Connection, id: LogId) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM entries WHERE idx = ?1 AND term = ?2")?
@@ -254,7 +290,7 @@ fn read_runs(connection: &Connection, base: LogId) -> rusqlite::Result<(Vec<Run>
 }
 
 /// Entries from this place on, without a gap, as far as the limit on bytes lets them go, but at least one.
-fn read_entries(connection: &Connection, from: Index, upto: Index) -> rusqlite::Result<Vec<Entry<Vec<u8>>>> {
+fn read_entries<C: WireBody>(connection: &Connection, from: Index, upto: Index) -> rusqlite::Result<Vec<Entry<C>>> {
     let mut entries = Vec::new();
     let (mut next, mut bytes) = (from, 0_usize);
     let mut statement =
@@ -268,13 +304,16 @@ fn read_entries(connection: &Connection, from: Index, upto: Index) -> rusqlite::
         next = next.next();
         let body: Option<Vec<u8>> = row.get(2)?;
         bytes = bytes.saturating_add(body.as_ref().map_or(0, Vec::len));
-        let body = body.map_or(Body::Empty, Body::Command);
+        let body = match body {
+            None => Body::Empty,
+            Some(bytes) => Body::Command(from_bytes(&bytes, 2)?),
+        };
         entries.push(Entry { id, body });
     }
     Ok(entries)
 }
 
-fn read_piece(connection: &Connection, base: LogId, nth: u32) -> rusqlite::Result<Rows<Vec<u8>>> {
+fn read_piece<C: WireBody>(connection: &Connection, base: LogId, nth: u32) -> rusqlite::Result<Rows<C>> {
     let count: u32 = connection
         .prepare_cached("SELECT count(*) FROM pieces WHERE number = (SELECT number FROM snapshot)")?
         .query_row([], |row| row.get(0))?;
@@ -283,7 +322,7 @@ fn read_piece(connection: &Connection, base: LogId, nth: u32) -> rusqlite::Resul
             "SELECT body FROM pieces JOIN snapshot USING (number) WHERE term = ?1 AND idx = ?2 AND nth = ?3",
         )?
         .query_row(params![number(base.term.0), number(base.index.0), nth], |row| {
-            row.get(0)
+            from_bytes(&row.get::<_, Vec<u8>>(0)?, 0)
         })
         .optional()?;
     Ok(Rows::Piece {

@@ -81,6 +81,8 @@ CREATE TABLE pieces (
 );
 INSERT INTO snapshot VALUES (1, 0, 0, 0, NULL, NULL);
 ",
+    // Whether the log may lack entries that this voter has acknowledged.
+    "ALTER TABLE snapshot ADD COLUMN lacks INTEGER NOT NULL DEFAULT 0",
 ];
 
 const VOTER: &str = r"

@@ -36,6 +36,9 @@ const COMMITS_PER_SEAL: u32 = 1000;
 /// Bytes written between two seals: they bound it too.
 const BYTES_PER_SEAL: u64 = 16 * 1024 * 1024;
 
+/// The number of a cluster's first configuration.
+const FIRST_NUMBER: u64 = 1;
+
 /// Whose store it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -56,6 +59,9 @@ pub(crate) struct Kind {
     pub reserve_bytes: u64,
     /// What a member that lost its state must not do, because of what it may have forgotten, and what to wait for.
     pub because: &'static str,
+    /// Done in a database that is made in the place of a lost one, or under a number above the first: whoever ran under an
+    /// earlier number may have lost all of its folder.
+    pub may_lack: &'static str,
 }
 
 /// A member's database. One process at a time has it.
@@ -295,7 +301,7 @@ fn make(
     kind: Kind,
     lost_under: u64,
 ) -> Result<(Connection, Row), StoreError> {
-    let connection = connect(&folder.join(DATABASE), kind.schema)?;
+    let mut connection = connect(&folder.join(DATABASE), kind.schema)?;
     let row = Row {
         cluster: owner.cluster.clone(),
         node: owner.node.0,
@@ -305,7 +311,15 @@ fn make(
         seal: marker.map_or(0, |marker| marker.seal),
         lost_under,
     };
-    write_row(&connection, &row).map_err(failed("making the voter's store"))?;
+    let write = |connection: &mut Connection| -> rusqlite::Result<()> {
+        let transaction = connection.transaction()?;
+        write_row(&transaction, &row)?;
+        if lost_under != 0 || owner.number > FIRST_NUMBER {
+            transaction.execute_batch(kind.may_lack)?;
+        }
+        transaction.commit()
+    };
+    write(&mut connection).map_err(failed("making the voter's store"))?;
     Ok((connection, row))
 }
 

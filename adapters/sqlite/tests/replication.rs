@@ -27,15 +27,15 @@ fn owner(number: u64) -> Owner {
     }
 }
 
-fn open(folder: &Path) -> LogStore {
+fn open(folder: &Path) -> LogStore<Bytes> {
     open_under(folder, 1)
 }
 
-fn open_under(folder: &Path, number: u64) -> LogStore {
+fn open_under(folder: &Path, number: u64) -> LogStore<Bytes> {
     LogStore::open_with_reserve(folder, &owner(number), 4096).expect("the store opens")
 }
 
-fn load(store: &mut LogStore) -> Recovered<Durable> {
+fn load(store: &mut LogStore<Bytes>) -> Recovered<Durable> {
     store.load().expect("the store loads")
 }
 
@@ -87,6 +87,7 @@ enum Act {
         gathered: bool,
         back: u64,
     },
+    Whole,
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -99,6 +100,7 @@ fn acts() -> impl Strategy<Value = Act> {
         3 => ((1..4_u64, 0..3_u64), any::<bool>(), bytes())
             .prop_map(|(base, first, piece)| Act::Piece { base, first, piece }),
         2 => (prop::bool::weighted(0.7), 0..4_u64).prop_map(|(gathered, back)| Act::Install { gathered, back }),
+        1 => Just(Act::Whole),
     ]
 }
 
@@ -137,11 +139,12 @@ fn record(image: &LogImage<Bytes>, act: Act) -> Record<Bytes> {
                 .map_or(own, |(base, _)| *base);
             Record::Install { base }
         }
+        Act::Whole => Record::Whole,
     }
 }
 
 /// All that can be asked: the recovered state, every stretch of entries, and every piece.
-fn assert_alike(store: &mut LogStore, image: &LogImage<Bytes>) {
+fn assert_alike(store: &mut LogStore<Bytes>, image: &LogImage<Bytes>) {
     assert_eq!(load(store), Image::<Log>::summary(image));
     let (first, last) = (image.base.index.0, image.last().index.0 + 2);
     let whom = Whom::Host;
@@ -176,7 +179,7 @@ proptest! {
             fs::remove_file(at(&folder, "election.db")).expect("it was there");
             store = open(folder.path());
         }
-        let mut image = LogImage { lost, ..LogImage::default() };
+        let mut image = LogImage { lost, lacks: lost, ..LogImage::default() };
         for group in groups {
             let mut records = Vec::new();
             for act in group {
@@ -190,7 +193,7 @@ proptest! {
                 // What it gathered is its log once a person has decided, and nothing before.
                 let decided = LogImage { lost: false, ..image.clone() };
                 assert_alike(&mut open_under(as_if_killed(folder.path()).path(), 2), &decided);
-                image = LogImage { hard: image.hard, lost, ..LogImage::default() };
+                image = LogImage { hard: image.hard, lost, lacks: lost, ..LogImage::default() };
                 drop(store);
                 store = open(folder.path());
                 assert_alike(&mut store, &image);
@@ -228,7 +231,16 @@ fn known(term: u64, vote: Option<u16>, runs: &[(u64, u64)], last: u64) -> Recove
         base: LogId::ZERO,
         runs: runs.iter().map(run).collect(),
         last: Index(last),
+        lacks: false,
     })
+}
+
+/// The same, of a member that may lack entries.
+fn lacking(known: Recovered<Durable>) -> Recovered<Durable> {
+    match known {
+        Recovered::Known(durable) => Recovered::Known(Durable { lacks: true, ..durable }),
+        other => other,
+    }
 }
 
 #[test]
@@ -306,9 +318,32 @@ fn whatever_makes_it_forget_is_found_out_and_its_log_begins_anew() {
         drop(store);
         // Until a person has decided.
         let mut store = open_under(folder.path(), 2);
-        assert_eq!(load(&mut store), known(9, None, &[(1, 8)], 1), "{why}");
+        assert_eq!(load(&mut store), lacking(known(9, None, &[(1, 8)], 1)), "{why}");
         assert_eq!(store.lost(), None);
+        // It votes once it says that it has all.
+        store.commit(&[Record::Whole]).expect("a commit");
+        drop(store);
+        let mut store = open_under(folder.path(), 2);
+        assert_eq!(load(&mut store), known(9, None, &[(1, 8)], 1), "{why}");
     }
+}
+
+/// Nothing in an empty folder tells a newcomer from a member that has lost all of it.
+#[test]
+fn a_store_that_is_made_under_a_later_number_may_lack_entries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = open_under(folder.path(), 3);
+    assert_eq!(load(&mut store), lacking(known(0, None, &[], 0)));
+    assert_eq!(store.lost(), None);
+    drop(store);
+    let again = as_if_killed(folder.path());
+    assert_eq!(load(&mut open_under(again.path(), 4)), lacking(known(0, None, &[], 0)));
+    let first = tempfile::tempdir().expect("a folder");
+    assert_eq!(load(&mut open(first.path())), Recovered::Fresh);
+    assert_eq!(
+        load(&mut open_under(as_if_killed(first.path()).path(), 2)),
+        Recovered::Fresh
+    );
 }
 
 #[test]
@@ -413,7 +448,7 @@ fn a_voter_that_gets_a_log_keeps_its_vote_and_cannot_go_back() {
 #[test]
 fn an_append_takes_about_one_sync() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut store = LogStore::open(folder.path(), &owner(1)).expect("it opens");
+    let mut store = LogStore::<Bytes>::open(folder.path(), &owner(1)).expect("it opens");
     let command = [7; 256];
     let mut index = 0;
     for group in [1, 64] {

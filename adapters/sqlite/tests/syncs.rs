@@ -56,7 +56,7 @@ fn child() {
                 node: NodeId(0),
             };
             let mut store =
-                LogStore::open_with_reserve(&path.with_extension("folder"), &owner, 4096).expect("it opens");
+                LogStore::<Vec<u8>>::open_with_reserve(&path.with_extension("folder"), &owner, 4096).expect("it opens");
             for at in 0..COMMITS {
                 let place = Index(u64::try_from(at).expect("few") + 1);
                 let (id, body) = (LogId::new(Term(1), place), Body::Command(vec![1; 300]));

@@ -45,7 +45,7 @@ impl Kafka {
     /// If Java or Maven is missing, with the line that installs them; if the node does not come up.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, None)
     }
 
     /// Makes a node with one more listener, at [`Self::inner`], of which it tells clients that it is at `advertised`: where
@@ -55,10 +55,19 @@ impl Kafka {
     /// As [`Self::start`] does.
     #[must_use]
     pub fn start_behind(advertised: &str) -> Self {
-        Self::start_with(Some(advertised))
+        Self::start_with(Some(advertised), None)
     }
 
-    fn start_with(advertised: Option<&str>) -> Self {
+    /// The same with TLS on that listener. The file holds the broker's key and then its certificate, as PEM.
+    ///
+    /// # Panics
+    /// As [`Self::start`] does.
+    #[must_use]
+    pub fn start_behind_tls(advertised: &str, keystore: &Path) -> Self {
+        Self::start_with(Some(advertised), Some(keystore))
+    }
+
+    fn start_with(advertised: Option<&str>, keystore: Option<&Path>) -> Self {
         let jars = Self::fetch();
         let folder = tempfile::Builder::new()
             .prefix("pehra-kafka-")
@@ -68,12 +77,21 @@ impl Kafka {
         let inner = advertised.map(|_| free_port());
         let mut text = properties(folder.path(), port, controller);
         if let (Some(inner), Some(advertised)) = (inner, advertised) {
+            let protocol = if keystore.is_some() { "SSL" } else { "PLAINTEXT" };
             // Of two lines with one name the later one counts.
             text.push_str(&format!(
                 "listeners=PLAINTEXT://127.0.0.1:{port},CLIENT://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},CLIENT://{advertised}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CLIENT:{protocol},CONTROLLER:PLAINTEXT
 "
+            ));
+        }
+        if let Some(keystore) = keystore {
+            text.push_str(&format!(
+                "listener.name.client.ssl.keystore.type=PEM
+listener.name.client.ssl.keystore.location={}
+",
+                keystore.display()
             ));
         }
         fs::write(folder.path().join("node.properties"), text).expect("writing node.properties");

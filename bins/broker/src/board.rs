@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pehra_cluster::{Cluster, Disk, PeerStatus, RoleNow, Status};
-use pehra_core::election::{Config, Election, Role};
+use pehra_core::election::{Config, Election, Position, Role};
 use pehra_nng::mesh::Mesh;
 
 /// A board that the node's loop, the mesh's events and clients share.
@@ -55,7 +55,7 @@ impl Board {
 
 impl Content {
     /// Takes over the node's state.
-    pub fn see(&mut self, config: &Config, state: &Election<()>) {
+    pub fn see<L: Position>(&mut self, config: &Config, state: &Election<L>) {
         self.role = role(state);
         self.term = state.term().0;
         self.leader = state.leader(config).map(|node| node.0);
@@ -70,7 +70,7 @@ impl Content {
     }
 }
 
-fn role(state: &Election<()>) -> RoleNow {
+fn role<L: Position>(state: &Election<L>) -> RoleNow {
     match state.role() {
         Role::Observer => RoleNow::Observer,
         Role::Follower => RoleNow::Follower,
@@ -140,6 +140,7 @@ pub fn status(identity: &Identity, board: &Board, mesh: &Mesh) -> Status {
             commits: content.commits,
             longest_ms: content.longest_ms,
         },
+        log: None,
         links: linked.fold(0, |bits, peer| bits | 1 << peer.node),
         peers,
         refusals: refusals(&content, mesh),

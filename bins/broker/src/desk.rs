@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pehra_cluster::Cluster;
 use pehra_cluster::ask::{Ask, Done, Lead, Leader, Refused, Reply, Trouble, TroubleKind, Unknown};
-use pehra_core::election::{Command, Refusal, Why};
+use pehra_core::election::{Refusal, Why};
 use pehra_core::types::{NodeId, RequestId, Term};
 use pehra_nng::Answer;
 
@@ -56,16 +56,8 @@ impl Desk {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a question, and says what to command because of it. A question that cannot be taken is answered at once.
-    pub fn take(&self, ask: Ask, answer: Answer) -> Option<(RequestId, Command)> {
-        let command = match &ask {
-            Ask::Leader => Command::Confirm,
-            Ask::Transfer { to } => Command::Transfer(to.map(NodeId)),
-            Ask::Resign => Command::Resign,
-            Ask::Drain { on } => Command::Drain(*on),
-            // Answered without the node.
-            Ask::Status => return None,
-        };
+    /// Takes a question that the node will answer. One that cannot be taken is answered at once.
+    pub fn take(&self, ask: Ask, answer: Answer) -> Option<RequestId> {
         let mut open = self.lock();
         if open.waiting.len() >= OPEN_MAX {
             drop(open);
@@ -76,7 +68,7 @@ impl Desk {
         let id = open.last;
         let since = Instant::now();
         open.waiting.insert(id, Waiting { ask, answer, since });
-        Some((RequestId(id), command))
+        Some(RequestId(id))
     }
 
     /// The node could not be told.
@@ -106,6 +98,18 @@ impl Desk {
             let concerned = id <= upto.0 && *ask == Ask::Leader;
             concerned.then(|| self.unknown(ask, "its leadership ended before a majority confirmed it".into(), None))
         });
+    }
+
+    /// Which of the open questions are such.
+    pub fn waiting(&self, such: impl Fn(u64, &Ask) -> bool) -> Vec<RequestId> {
+        let open = self.lock();
+        let chosen = open.waiting.iter().filter(|(id, waiting)| such(**id, &waiting.ask));
+        chosen.map(|(id, _)| RequestId(*id)).collect()
+    }
+
+    /// The node will not do this.
+    pub fn refuse(&self, request: RequestId, reason: &str) {
+        self.end(|id, ask| (id == request.0).then(|| self.unknown(ask, reason.to_owned(), None)));
     }
 
     /// The node refused.
@@ -190,7 +194,7 @@ impl Desk {
     }
 
     /// Ends all for which there is a reply.
-    fn end(&self, reply: impl Fn(u64, &Ask) -> Option<Reply>) {
+    pub fn end(&self, reply: impl Fn(u64, &Ask) -> Option<Reply>) {
         let mut ended = Vec::new();
         let mut open = self.lock();
         let ids: Vec<u64> = open.waiting.keys().copied().collect();

@@ -1,8 +1,12 @@
-//! A voter: the checked election between its peers, its disk and its clients.
+//! A node of a cluster: the checked election, alone or with a log over it, between its peers, its disk and its clients.
 
+mod alone;
 mod board;
 mod config;
 mod desk;
+mod hosted;
+mod journal;
+mod logged;
 mod node;
 mod order;
 mod shell;
@@ -13,6 +17,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use pehra_core::election::Election;
+use pehra_core::replication::Replication;
 
 use crate::config::{Args, Settings};
 
@@ -43,7 +49,11 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let outcome = runtime.block_on(node::run(settings));
+    let outcome = if settings.cluster.journal.is_some() {
+        runtime.block_on(node::run::<Replication<Vec<u8>>>(settings))
+    } else {
+        runtime.block_on(node::run::<Election<()>>(settings))
+    };
     runtime.shutdown_timeout(Duration::from_secs(2));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 
 use pehra_cluster::ask::{Ask, Refused, Reply, Unknown};
 use pehra_cluster::{Cluster, Member, RoleNow};
-use pehra_core::election::{Command, Election};
+use pehra_core::election::Command;
 use pehra_core::identity::{ClusterName, Hello, PROTOCOL_VERSION};
-use pehra_core::types::{NodeId, RequestId};
-use pehra_core::wire::decode_ballot;
+use pehra_core::types::NodeId;
 use pehra_driver::{End, FILE_MAX_BYTES, Mail, Mailbox, Options, Recorder, mailbox};
 use pehra_nng::mesh::{self, Event, Mesh, MeshOptions};
 use pehra_nng::{Endpoint, Incoming, Tls};
-use pehra_sqlite::{ElectionStore, Owner};
+use pehra_sqlite::Owner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::board::{Board, Identity, status};
 use crate::config::Settings;
 use crate::desk::Desk;
-use crate::shell::VoterShell;
+use crate::hosted::{Host, Hosted, Kept, OWN, election_command};
+use crate::shell::NodeShell;
 use crate::store::Watched;
 use crate::trust::Trust;
 
@@ -27,23 +27,25 @@ use crate::trust::Trust;
 const LETTERS: usize = 1024;
 /// Commands that are refused are logged so often at the most.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// The request id of the resignation at the end: no client has it.
-const AT_THE_END: RequestId = RequestId(0);
 
 /// Runs a node until it is asked to stop.
-pub async fn run(settings: Settings) -> Result<(), String> {
+pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     let (cluster, id) = (Arc::clone(&settings.cluster), settings.id);
-    let config = cluster.election(id).ok_or("this node is not in the file")?;
-    config.check().map_err(|invalid| invalid.to_string())?;
+    let election = cluster.election(id).ok_or("this node is not in the file")?;
+    election.check().map_err(|invalid| invalid.to_string())?;
+    let config = P::config(election);
     let owner = Owner {
         cluster: cluster.name.clone(),
         number: cluster.number.into(),
         node: NodeId(id),
     };
-    // Opened before anything is said: it raises the incarnation that the greeting names.
-    let store = ElectionStore::open(&settings.folder, &owner).map_err(|error| error.to_string())?;
     let board = Arc::new(Board::default());
-    board.lock().lost = tell_loss(&store);
+    let desk = Arc::new(Desk::new(Arc::clone(&cluster), id, Arc::clone(&board)));
+    let (letters, inbox) = mailbox::<P>(LETTERS);
+    let host = Arc::new(P::host(&cluster, Arc::clone(&desk), letters.clone()));
+    // Opened before anything is said: it raises the incarnation that the greeting names.
+    let store = P::open(&settings.folder, &owner, &host).map_err(|error| error.to_string())?;
+    board.lock().lost = tell_loss::<P>(&store);
     let identity = Identity {
         cluster: Arc::clone(&cluster),
         id,
@@ -51,9 +53,8 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         incarnation: store.incarnation(),
         started: Instant::now(),
     };
-    let (mesh, events, clients) = start_mesh(&cluster, &identity, &store).await?;
+    let (mesh, events, clients) = start_mesh::<P>(&cluster, &identity, &store).await?;
     let mesh = Arc::new(mesh);
-    let desk = Arc::new(Desk::new(Arc::clone(&cluster), id, Arc::clone(&board)));
     tracing::info!(id, address = %mesh.local_addr(), cluster = cluster.name, number = cluster.number,
         profile = cluster.profile, incarnation = identity.incarnation, folder = %settings.folder.display(),
         "the node starts");
@@ -65,8 +66,9 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         ),
         None => None,
     };
-    let mut shell = VoterShell {
+    let mut shell = NodeShell::<P> {
         config: config.clone(),
+        host: Arc::clone(&host),
         cluster: Arc::clone(&cluster),
         mesh: Arc::clone(&mesh),
         desk: Arc::clone(&desk),
@@ -75,32 +77,32 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         buffer: Vec::new(),
         over: None,
     };
-    let (letters, inbox) = mailbox::<Election<()>>(LETTERS);
     let (stop, stopping) = watch::channel(false);
     let mut options = Options::deployed(format!("node{id}"));
-    options.pause = Duration::from_millis(u64::from(config.timing.election.half().0));
+    options.pause = Duration::from_millis(u64::from(cluster.timing.election.half().0));
     // Opening costs little, and a voter that is missed is missed by all.
     options.reopen_max = Duration::from_secs(1);
     let (folder, lookout) = (settings.folder.clone(), Arc::clone(&board));
     let mut first = Some(store);
-    let greeter = Arc::clone(&mesh);
+    let (greeter, applier) = (Arc::clone(&mesh), Arc::clone(&host));
     let open = move || {
         let store = match first.take() {
             Some(store) => store,
             None => {
-                let again = ElectionStore::open(&folder, &owner)?;
+                let again = P::open(&folder, &owner, &applier)?;
                 greeter.renew(again.incarnation());
                 again
             }
         };
-        lookout.lock().lost = tell_loss(&store);
+        lookout.lock().lost = tell_loss::<P>(&store);
         let board = Arc::clone(&lookout);
         Ok(Watched { store, board })
     };
     let mut running =
         tokio::spawn(async move { pehra_driver::run(&config, options, open, &mut shell, inbox, stopping).await });
-    let listening = tokio::spawn(hear(events, letters.clone(), Arc::clone(&board)));
-    let office = Office {
+    let listening = tokio::spawn(hear::<P>(events, letters.clone(), Arc::clone(&board)));
+    let office = Office::<P> {
+        host,
         trust: Trust::new(&cluster, mesh.local_addr()),
         told: None,
         identity,
@@ -126,7 +128,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         Some(Err(error)) => Err(format!("the node's loop ended: {error}")),
         None => {
             tracing::info!("asked to stop");
-            resign(&letters, &board, cluster.timing.election.0).await;
+            resign::<P>(&letters, &board, cluster.timing.election.0).await;
             let _ = stop.send(true);
             let _ = running.await;
             Ok(())
@@ -140,7 +142,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     outcome
 }
 
-fn tell_loss(store: &ElectionStore) -> Option<String> {
+fn tell_loss<P: Hosted>(store: &impl Kept<P>) -> Option<String> {
     let lost = store.lost();
     if let Some(lost) = &lost {
         tracing::error!("{lost}");
@@ -148,10 +150,10 @@ fn tell_loss(store: &ElectionStore) -> Option<String> {
     lost
 }
 
-async fn start_mesh(
+async fn start_mesh<P: Hosted>(
     cluster: &Arc<Cluster>,
     identity: &Identity,
-    store: &ElectionStore,
+    store: &P::Store,
 ) -> Result<(Mesh, mesh::Events, mpsc::Receiver<Incoming>), String> {
     let scheme = if cluster.tls.is_some() { "tls+tcp" } else { "tcp" };
     let endpoint = |member: &Member| -> Result<Endpoint, String> {
@@ -189,10 +191,9 @@ async fn start_mesh(
         known,
         remember: Arc::new(move |node, known| book.remember(node, known).map_err(|error| error.to_string())),
         options: MeshOptions {
-            // Old ballots are worth little: better none than a long queue of them.
-            frame_max: 64 * 1024,
-            queue_frames: 256,
-            queue_bytes: 64 * 1024,
+            frame_max: P::LIMITS.frame,
+            queue_frames: P::LIMITS.queue_frames,
+            queue_bytes: P::LIMITS.queue_bytes,
             write_deadline: defaults.write_deadline.max(election),
             silence_max: defaults.silence_max.map(|silence| silence.max(election * 4)),
             tls,
@@ -203,12 +204,12 @@ async fn start_mesh(
 }
 
 /// Carries what the mesh says to the node.
-async fn hear(mut events: mesh::Events, letters: Mailbox<Election<()>>, board: Arc<Board>) {
+async fn hear<P: Hosted>(mut events: mesh::Events, letters: Mailbox<P>, board: Arc<Board>) {
     while let Some(event) = events.next().await {
         let letter = match event {
             Event::Message { from, bytes } => {
                 board.lock().peers.entry(from.0).or_default().heard = Some(Instant::now());
-                match decode_ballot::<()>(&bytes) {
+                match P::decode(&bytes) {
                     Ok(message) => Mail::Message { from, message },
                     Err(error) => {
                         board.refused("ballots");
@@ -241,7 +242,8 @@ async fn hear(mut events: mesh::Events, letters: Mailbox<Election<()>>, board: A
 }
 
 /// Serves clients.
-struct Office {
+struct Office<P: Hosted> {
+    host: Arc<P::Host>,
     trust: Trust,
     /// When a command that was refused was last logged.
     told: Option<Instant>,
@@ -249,10 +251,10 @@ struct Office {
     board: Arc<Board>,
     desk: Arc<Desk>,
     mesh: Arc<Mesh>,
-    letters: Mailbox<Election<()>>,
+    letters: Mailbox<P>,
 }
 
-impl Office {
+impl<P: Hosted> Office<P> {
     async fn serve(mut self, mut clients: mpsc::Receiver<Incoming>) {
         let mut look = tokio::time::interval(Duration::from_millis(50));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -277,11 +279,13 @@ impl Office {
             }
         };
         if ask == Ask::Status {
-            let status = status(&self.identity, &self.board, &self.mesh);
+            let mut status = status(&self.identity, &self.board, &self.mesh);
+            self.host.tell(&mut status);
             incoming.answer.send(Reply::Status(Box::new(status)).write().into());
             return;
         }
-        if ask != Ask::Leader {
+        let is_question = matches!(ask, Ask::Leader | Ask::Entries { .. });
+        if !is_question {
             if let Some(reason) = self.trust.refusal(&incoming.peer) {
                 self.board.refused("commands");
                 // All are counted. A stranger must not fill the log.
@@ -292,9 +296,24 @@ impl Office {
                 incoming.answer.send(not_carried_out(&ask, reason).write().into());
                 return;
             }
-            tracing::info!(peer = ?incoming.peer, ?ask, "was asked");
+            // What is appended may come by the thousand.
+            if !matches!(ask, Ask::Append { .. }) {
+                tracing::info!(peer = ?incoming.peer, ?ask, "was asked");
+            }
         }
-        if let Some((request, command)) = self.desk.take(ask, incoming.answer)
+        if let Some(reply) = self.host.answer(&ask) {
+            incoming.answer.send(reply.write().into());
+            return;
+        }
+        let Some(command) = election_command(&ask).map(P::elects).or_else(|| P::command(&ask)) else {
+            let reason =
+                "this cluster keeps no journal: add [log] to its file, raise its number, and restart all nodes";
+            incoming
+                .answer
+                .send(not_carried_out(&ask, reason.into()).write().into());
+            return;
+        };
+        if let Some(request) = self.desk.take(ask, incoming.answer)
             && self.letters.try_send(Mail::Command(request, command)).is_err()
         {
             self.desk.turned_away(request);
@@ -314,10 +333,14 @@ fn not_carried_out(ask: &Ask, reason: String) -> Reply {
 }
 
 /// A leader that goes says so, and the others need not wait until they miss it.
-async fn resign(letters: &Mailbox<Election<()>>, board: &Board, election_ms: u32) {
+async fn resign<P: Hosted>(letters: &Mailbox<P>, board: &Board, election_ms: u32) {
     let patience = Instant::now() + Duration::from_millis(election_ms.into());
     let leads = || board.lock().role == RoleNow::Leader;
-    if !leads() || letters.try_send(Mail::Command(AT_THE_END, Command::Resign)).is_err() {
+    if !leads()
+        || letters
+            .try_send(Mail::Command(OWN, P::elects(Command::Resign)))
+            .is_err()
+    {
         return;
     }
     while leads() && Instant::now() < patience {

@@ -5,22 +5,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pehra_cluster::{Cluster, RoleNow};
-use pehra_core::election::{Claim, Config, Election, Event, Message, Notice, Report, Role};
+use pehra_core::election::{Event, Report, Role};
 use pehra_core::members::Order;
 use pehra_core::node::GateBound;
 use pehra_core::protocol::{Input, Recovered};
 use pehra_core::types::{Broken, NodeId, Term};
-use pehra_core::wire::encode_ballot;
 use pehra_driver::{Recorder, Seen, Shell, StoreError};
 use pehra_nng::mesh::Mesh;
 
 use crate::board::Board;
 use crate::desk::Desk;
+use crate::hosted::{Host, Hosted, Of};
 use crate::order::order;
 
 /// The node's shell.
-pub struct VoterShell {
-    pub config: Config,
+pub struct NodeShell<P: Hosted> {
+    pub config: P::Config,
+    pub host: Arc<P::Host>,
     pub cluster: Arc<Cluster>,
     pub mesh: Arc<Mesh>,
     pub desk: Arc<Desk>,
@@ -31,9 +32,9 @@ pub struct VoterShell {
     pub over: Option<Term>,
 }
 
-impl VoterShell {
-    fn send(&mut self, to: NodeId, message: &Message<()>) {
-        encode_ballot(message, &mut self.buffer);
+impl<P: Hosted> NodeShell<P> {
+    fn send(&mut self, to: NodeId, message: &P::Heard) {
+        P::encode(message, &mut self.buffer);
         // What cannot leave is lost, as on any network; the mesh counts it.
         let _ = self.mesh.send(to, Bytes::copy_from_slice(&self.buffer));
     }
@@ -42,31 +43,14 @@ impl VoterShell {
         self.over.is_some_and(|over| term <= over)
     }
 
-    fn record(&mut self, seen: &Seen<'_, Election<()>>) {
+    fn record(&mut self, seen: &Seen<'_, P>) {
         if let Some(recorder) = &mut self.recorder {
             recorder.see(seen);
         }
     }
-}
 
-impl Shell<Election<()>> for VoterShell {
-    fn started(&mut self, state: &Election<()>) {
-        self.desk.forgotten();
-        let mut board = self.board.lock();
-        board.store_failure = None;
-        board.see(&self.config, state);
-    }
-
-    fn notice(&mut self, to: NodeId, notice: Notice<()>) {
-        self.send(to, &notice.into());
-    }
-
-    fn claim(&mut self, to: NodeId, claim: Claim<()>) {
-        self.send(to, &claim.into());
-    }
-
-    fn event(&mut self, event: Event<()>) {
-        match event {
+    fn on_event(&mut self, event: &Event<P::Position>) {
+        match *event {
             Event::Leading { term } if self.is_void(term) => {}
             Event::Leading { term } => tracing::info!(term = term.0, "LEADS"),
             Event::Following { leader, term } => tracing::info!(leader = leader.0, term = term.0, "follows"),
@@ -82,7 +66,7 @@ impl Shell<Election<()>> for VoterShell {
         }
     }
 
-    fn report(&mut self, report: Report) {
+    fn on_report(&mut self, report: Report) {
         match report {
             Report::StoppedLeading { term, why } => {
                 self.over = self.over.max(Some(term));
@@ -108,15 +92,49 @@ impl Shell<Election<()>> for VoterShell {
             }
         }
     }
+}
+
+impl<P: Hosted> Shell<P> for NodeShell<P> {
+    fn started(&mut self, state: &P) {
+        self.desk.forgotten();
+        self.host.started(state);
+        let mut board = self.board.lock();
+        board.store_failure = None;
+        board.see(P::election_config(&self.config), state.election());
+    }
+
+    fn notice(&mut self, to: NodeId, notice: P::Notice) {
+        self.send(to, &notice.into());
+    }
+
+    fn claim(&mut self, to: NodeId, claim: P::Claim) {
+        self.send(to, &claim.into());
+    }
+
+    fn event(&mut self, event: P::Event) {
+        match P::of_event(event) {
+            Of::Election(event) => self.on_event(&event),
+            Of::Own(event) => self.host.event(event),
+        }
+    }
+
+    fn report(&mut self, report: P::Report) {
+        match P::of_report(report) {
+            Of::Election(report) => self.on_report(report),
+            Of::Own(report) => self.host.report(report),
+        }
+    }
 
     fn order(&mut self, term: Term) -> Order {
         order(&self.cluster, term)
     }
 
-    fn look(&mut self, state: &Election<()>) {
-        self.board.lock().see(&self.config, state);
+    fn look(&mut self, state: &P) {
+        let election = state.election();
+        self.board.lock().see(P::election_config(&self.config), election);
         self.desk
-            .drained(state.is_drained(), matches!(state.role(), Role::Leader(_)));
+            .drained(election.is_drained(), matches!(election.role(), Role::Leader(_)));
+        self.host.look(state);
         if let Some(recorder) = &mut self.recorder {
             recorder.flush();
         }
@@ -130,12 +148,7 @@ impl Shell<Election<()>> for VoterShell {
         board.leader = None;
     }
 
-    fn record_recovered(
-        &mut self,
-        config: &Config,
-        gate: GateBound,
-        recovered: &Recovered<pehra_core::election::HardState>,
-    ) {
+    fn record_recovered(&mut self, config: &P::Config, gate: GateBound, recovered: &Recovered<P::Durable>) {
         self.record(&Seen::Recovered {
             config,
             gate,
@@ -147,7 +160,7 @@ impl Shell<Election<()>> for VoterShell {
         self.recorder.is_some()
     }
 
-    fn record_input(&mut self, input: &Input<Election<()>>) {
+    fn record_input(&mut self, input: &Input<P>) {
         self.record(&Seen::Input(input));
     }
 

@@ -1,28 +1,25 @@
-//! The voter's store, watched: how many commits, and how long the slowest took.
+//! The node's store, watched: how many commits, and how long the slowest took.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use pehra_core::election::{Election, HardState};
-use pehra_core::protocol::Recovered;
-use pehra_core::types::Never;
+use pehra_core::protocol::{Protocol, Recovered};
 use pehra_driver::{Store, StoreError};
-use pehra_sqlite::ElectionStore;
 
 use crate::board::Board;
 
 /// A store whose commits are measured.
-pub struct Watched {
-    pub store: ElectionStore,
+pub struct Watched<S> {
+    pub store: S,
     pub board: Arc<Board>,
 }
 
-impl Store<Election<()>> for Watched {
-    fn load(&mut self) -> Result<Recovered<HardState>, StoreError> {
+impl<P: Protocol, S: Store<P>> Store<P> for Watched<S> {
+    fn load(&mut self) -> Result<Recovered<P::Durable>, StoreError> {
         self.store.load()
     }
 
-    fn commit(&mut self, records: &[HardState]) -> Result<(), StoreError> {
+    fn commit(&mut self, records: &[P::Record]) -> Result<(), StoreError> {
         let began = Instant::now();
         let outcome = self.store.commit(records);
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -32,7 +29,7 @@ impl Store<Election<()>> for Watched {
         outcome
     }
 
-    fn answer(&mut self, query: &Never) -> Result<Never, StoreError> {
+    fn answer(&mut self, query: &P::Query) -> Result<P::Rows, StoreError> {
         self.store.answer(query)
     }
 

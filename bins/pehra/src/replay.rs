@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use pehra_core::delivery::Receiver;
 use pehra_core::election::Election;
 use pehra_core::pipeline::Pipeline;
+use pehra_core::replication::Replication;
 use pehra_core::window::Tuple;
 use pehra_core::wire::Replayable;
 use pehra_driver::{BadRecording, Recording, Replayed};
@@ -39,6 +40,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
             Pipeline::NAME => play::<Pipeline>(&recording, args.trace),
             Receiver::<Tuple>::NAME => play::<Receiver<Tuple>>(&recording, args.trace),
             Election::<()>::NAME => play::<Election<()>>(&recording, args.trace),
+            Replication::<Vec<u8>>::NAME => play::<Replication<Vec<u8>>>(&recording, args.trace),
             other => return Err(format!("{}: this build has no protocol {other:?}", file.display())),
         }
         .map_err(|error| format!("{}: {error}", file.display()))?;

@@ -3,7 +3,7 @@
 use super::{Claim, Config, Election, Event, Loyalty, Notice, Position, Report, Role, Timer};
 use crate::members::NodeSet;
 use crate::protocol::Effects;
-use crate::types::{Broken, Delay, NodeId, Term};
+use crate::types::{Broken, Delay, NodeId, Term, Ticks};
 
 type Fx<'a, L> = &'a mut Effects<Election<L>>;
 
@@ -31,6 +31,14 @@ impl<L: Position> Election<L> {
                         self.become_candidate(config, None, fx);
                     }
                 }
+                #[cfg(seeded_bugs)]
+                Role::PreCandidate { gives_way: true, .. } if config.has(super::bugs::Bug::StandsAfterGivingWay) => {
+                    self.become_candidate(config, None, fx);
+                }
+                // It has let another try, of whom nothing has come.
+                Role::PreCandidate { granted, .. } if granted.is_majority_of(config.voters) => {
+                    self.become_candidate(config, None, fx);
+                }
                 Role::Candidate { .. } | Role::PreCandidate { .. } | Role::Follower => {
                     self.become_pre_candidate(config, fx);
                 }
@@ -54,14 +62,18 @@ impl<L: Position> Election<L> {
         gone
     }
 
-    /// The successors stand one after the other, so that two seldom stand at once. Whoever is gone has no place.
-    pub(super) fn await_rank(&self, config: &Config, gone: Option<NodeId>, fx: Fx<'_, L>) {
-        // Who asks first harms nobody if another does too: the ranks may stand closer.
-        let step = if config.pre_vote {
+    /// Who asks first harms nobody if another does too: then the ranks may stand closer.
+    fn step_between(config: &Config) -> Ticks {
+        if config.pre_vote {
             config.timing.rank_step.half()
         } else {
             config.timing.rank_step
-        };
+        }
+    }
+
+    /// The successors stand one after the other, so that two seldom stand at once. Whoever is gone has no place.
+    pub(super) fn await_rank(&self, config: &Config, gone: Option<NodeId>, fx: Fx<'_, L>) {
+        let step = Self::step_between(config);
         let before = match self.ahead {
             Some(ahead) => gone.map_or(ahead, |gone| ahead.without(gone)).count(),
             None => 0,
@@ -72,6 +84,12 @@ impl<L: Position> Election<L> {
             None => step.times(config.voters.count()),
         };
         fx.arm(Timer::Election, Delay::spread(step.times(before), spread));
+    }
+
+    /// Time for another, who may be about to stand, to be elected and say so. Not long: it may reach nobody else.
+    pub(super) fn await_other(config: &Config, fx: Fx<'_, L>) {
+        let half_step = config.timing.rank_step.half();
+        fx.arm(Timer::Election, Delay::spread(half_step, half_step.half()));
     }
 
     pub(super) const fn may_stand(&self) -> bool {
@@ -92,6 +110,7 @@ impl<L: Position> Election<L> {
             granted,
             behind: NodeSet::EMPTY,
             best: None,
+            gives_way: false,
         };
         self.loyalty = Loyalty::Free;
         if granted.is_majority_of(config.voters) {
@@ -101,7 +120,7 @@ impl<L: Position> Election<L> {
         for voter in config.peers().iter() {
             fx.notice(voter, Notice::PreVote { term, last: self.last });
         }
-        let step = config.timing.rank_step;
+        let step = Self::step_between(config);
         let rank = self.ahead.map_or(0, NodeSet::count);
         fx.arm(Timer::Election, Delay::spread(step.times(rank.saturating_add(2)), step));
     }
@@ -125,26 +144,37 @@ impl<L: Position> Election<L> {
             let better = self.ahead.is_some_and(|ahead| ahead.contains(from));
             #[cfg(seeded_bugs)]
             let better = better && !config.has(super::bugs::Bug::NobodyGivesWay);
-            if better && matches!(self.role, Role::PreCandidate { .. }) {
-                self.role = Role::Follower;
-                // Not for long: the other may reach nobody else.
-                let step = config.timing.rank_step;
-                fx.arm(Timer::Election, Delay::spread(step, step.half()));
+            if better
+                && let Role::PreCandidate { gives_way, .. } = &mut self.role
+                && !*gives_way
+            {
+                // Once in a round: whoever asks again and again does not keep it waiting.
+                *gives_way = true;
+                Self::await_other(config, fx);
             }
         }
     }
 
     pub(super) fn on_pre_voted(&mut self, config: &Config, from: NodeId, term: Term, fx: Fx<'_, L>) {
-        let Role::PreCandidate { granted, behind, .. } = &mut self.role else {
+        let Role::PreCandidate {
+            granted,
+            behind,
+            gives_way,
+            ..
+        } = &mut self.role
+        else {
             return;
         };
+        let waits = *gives_way;
         if self.term.next() != Some(term) {
             return;
         }
         let asked = granted.or(*behind).is_majority_of(config.voters);
         granted.insert(from);
         if granted.is_majority_of(config.voters) {
-            self.become_candidate(config, None, fx);
+            if !waits {
+                self.become_candidate(config, None, fx);
+            }
         } else if !asked {
             self.ask_for_log(config, fx);
         }
@@ -152,7 +182,10 @@ impl<L: Position> Election<L> {
 
     pub(super) fn on_behind(&mut self, config: &Config, from: NodeId, term: Term, last: L, fx: Fx<'_, L>) {
         let asked = self.term.next() == Some(term);
-        let Role::PreCandidate { granted, behind, best } = &mut self.role else {
+        let Role::PreCandidate {
+            granted, behind, best, ..
+        } = &mut self.role
+        else {
             return;
         };
         if !asked || last <= self.last {
@@ -171,7 +204,9 @@ impl<L: Position> Election<L> {
     }
 
     pub(super) fn ask_for_log(&self, config: &Config, fx: Fx<'_, L>) {
-        if let Role::PreCandidate { granted, behind, best } = &self.role
+        if let Role::PreCandidate {
+            granted, behind, best, ..
+        } = &self.role
             && let Some((from, last)) = *best
             && granted.or(*behind).is_majority_of(config.voters)
         {

@@ -85,13 +85,15 @@ pub enum Bug {
     PreVoteIgnoresLeader,
     /// Two that ask at once grant each other, and neither gives way, whatever their ranks.
     NobodyGivesWay,
+    /// Whoever has given way stands after that, whoever would vote for it.
+    StandsAfterGivingWay,
     /// A vote does not look at the log.
     L2VoteIgnoresLog,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 37] = [
+    pub const HUNTED: [Self; 38] = [
         Self::E1VoteNotPersisted,
         Self::E2VotedEarly,
         Self::E3VoteForgottenAtStart,
@@ -129,6 +131,7 @@ impl Bug {
         Self::HintEndsPromise,
         Self::LeaseEndsSilently,
         Self::NobodyGivesWay,
+        Self::StandsAfterGivingWay,
     ];
 
     /// Those that only show with a log; hunted in the model of replication.

@@ -67,8 +67,8 @@ impl<L: Position> Election<L> {
         }
         match &self.role {
             Role::Leader(_) => self.stop_leading(config, Why::HigherTerm, fx),
-            // It asks again at once, in the term after the one it has learnt.
-            Role::PreCandidate { .. } | Role::Candidate { .. } => self.await_rank(config, None, fx),
+            // It asks again, in the term after the one it has learnt. Whoever refused it may be about to lead.
+            Role::PreCandidate { .. } | Role::Candidate { .. } => Self::await_other(config, fx),
             Role::Follower | Role::Observer => {}
         }
         if !matches!(self.role, Role::Observer) {

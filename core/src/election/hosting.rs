@@ -44,6 +44,18 @@ impl<L: Position> Election<L> {
         }
     }
 
+    /// The log may lack what this member has acknowledged before: it follows, and neither votes nor stands. Told at a start.
+    pub fn abstain(&mut self) {
+        self.role = Role::Observer;
+    }
+
+    /// The log lacks nothing any more: a voter votes again.
+    pub fn votes_again(&mut self, config: &Config) {
+        if config.is_voter() && matches!(self.role, Role::Observer) {
+            self.role = Role::Follower;
+        }
+    }
+
     /// The log goes further now: a pre-candidate asks for votes again, at once.
     pub fn ask_again(&mut self, config: &Config, fx: &mut Effects<Self>) {
         if matches!(self.role, Role::PreCandidate { .. }) {

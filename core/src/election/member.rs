@@ -21,6 +21,8 @@ pub enum Role<L> {
         behind: NodeSet,
         /// Whose log goes furthest among those, and to where.
         best: Option<(NodeId, L)>,
+        /// It lets another try first, and stands when that one has had its time, if a majority would vote for it.
+        gives_way: bool,
     },
     /// Stands.
     Candidate {
@@ -160,6 +162,10 @@ impl<L: Position> Protocol for Election<L> {
             (
                 matches!(self.role, Role::Follower | Role::Observer) || self.loyalty == Loyalty::Free,
                 "election: stands or leads while it follows",
+            ),
+            (
+                !matches!(self.role, Role::PreCandidate { granted, gives_way: false, .. } if granted.is_majority_of(config.voters)),
+                "election: a majority would vote, and it neither stands nor gives way",
             ),
             (
                 config.is_voter() || matches!(self.role, Role::Observer),

@@ -32,7 +32,8 @@
 //! | Follower | Election timer | a leader was heard | Follower | it counts as gone; wait for the rank |
 //! | Follower | Election timer | none is known, may stand | PreCandidate | notice PreVote to all voters |
 //! | PreCandidate | PreVoted | a majority would vote | Candidate | next term, own vote: persist; claim Vote to all voters |
-//! | PreCandidate | PreVote | from a better rank | Follower | notice PreVoted: one of two must give way |
+//! | PreCandidate | PreVote | from a better rank | PreCandidate | notice PreVoted; gives way: counts on, and stands no sooner than its timer |
+//! | PreCandidate | Election timer | gave way, and a majority would vote | Candidate | as above |
 //! | PreCandidate | Election timer | – | PreCandidate | asks again |
 //! | PreCandidate | Behind | with the grants a majority | PreCandidate | tells the host whose log to fetch |
 //! | Follower | Transfer | from its leader, of its term, and no later round answered | Candidate | as above; the votes need not wait for the silence |
@@ -60,6 +61,13 @@
 //! | Transfer | successor | claim | stand now; whoever listens to me may vote for you |
 //!
 //! There is no refusal of a vote: each message kind multiplies the states, and a pre-vote's Nack tells all that it would.
+//!
+//! # Giving way
+//! Two that ask at once would split the votes, so the worse in the order lets the better one try first: for as long as that
+//! one needs to be elected, and no longer, for it may reach nobody else. It keeps the answers that it has and goes on
+//! counting. Then it stands with them, unless it has heard better: that takes no second round of questions, and two can
+//! not give way to each other, because the order of one term is one order. Whoever is refused with a Nack lets the
+//! refuser try first in the same way.
 //!
 //! # Time
 //! There is no clock. "Heard within T" is a timer that each contact arms anew: a follower's Election timer, and one

@@ -26,11 +26,19 @@ pub enum Bug {
     CopiesAnyLog,
     /// Entries are applied as soon as they are durable here.
     AppliesUndecided,
+    /// A command is appended whatever its size.
+    TakesAnySize,
+    /// A member whose store was lost votes as soon as the number is raised.
+    VotesWhileItLacks,
+    /// It votes as soon as the leader's log and its own have something in common.
+    WholeTooEarly,
+    /// A snapshot waits for room among the entries under way, also where none are.
+    WindowHoldsSnapshot,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 11] = [
+    pub const HUNTED: [Self; 15] = [
         Self::L1CountsOldTerms,
         Self::L3OwnCopyEarly,
         Self::L4AcknowledgesEarly,
@@ -42,5 +50,9 @@ impl Bug {
         Self::PrevUnchecked,
         Self::CopiesAnyLog,
         Self::AppliesUndecided,
+        Self::TakesAnySize,
+        Self::VotesWhileItLacks,
+        Self::WholeTooEarly,
+        Self::WindowHoldsSnapshot,
     ];
 }

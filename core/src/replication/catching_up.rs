@@ -4,9 +4,8 @@
 use alloc::vec::Vec;
 
 use super::replica::{Fx, Parts};
-use super::{Config, Entry, Index, LogId, Notice, Query, Replication, Whom};
+use super::{Config, Entry, Index, LogId, Notice, Payload, Query, Replication, Whom};
 use crate::election::Role;
-use crate::protocol::Datum;
 use crate::types::{NodeId, Term};
 
 /// From whom a pre-candidate copies, and how far that log goes.
@@ -18,7 +17,7 @@ pub struct CatchUp {
     pub(super) upto: LogId,
 }
 
-impl<C: Datum> Replication<C> {
+impl<C: Payload> Replication<C> {
     pub(super) fn begin_catch_up(&mut self, from: NodeId, upto: LogId, fx: Fx<'_, C>) {
         self.catch_up = Some(CatchUp { from, upto });
         self.ask(from, self.log.last(), fx);

@@ -1,12 +1,11 @@
 //! What a follower does with its leader's log.
 
 use super::replica::{Fx, Parts};
-use super::{Claim, Config, Entry, Index, LogId, Replication, Report};
+use super::{Claim, Config, Entry, Index, LogId, Payload, Replication, Report};
 use crate::election;
-use crate::protocol::Datum;
 use crate::types::NodeId;
 
-impl<C: Datum> Replication<C> {
+impl<C: Payload> Replication<C> {
     /// The leader says what comes after `prev`, and what is decided.
     pub(super) fn on_append(
         &mut self,
@@ -52,6 +51,7 @@ impl<C: Datum> Replication<C> {
         }
         // Beyond what it has just compared with the leader's log, its own may be another.
         self.learn_decided(config, decided.min(upto), fx);
+        self.look_whole(config, fx);
         self.say_appended(config, from, upto, fx);
     }
 

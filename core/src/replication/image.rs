@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Durable, Entry, Index, LogId, Query, Record, Replication, Rows, Run};
+use super::{Durable, Entry, Index, LogId, Payload, Query, Record, Replication, Rows, Run};
 use crate::election::HardState;
-use crate::protocol::{Datum, Image, Recovered};
+use crate::protocol::{Image, Recovered};
 
 /// Everything that is durable: term and vote, a snapshot, the entries after it, and a snapshot that is being gathered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,8 @@ pub struct LogImage<C> {
     pub entries: Vec<Entry<C>>,
     /// It was there, and is gone: a store that finds this out empties all the rest before it says so.
     pub lost: bool,
+    /// It was lost, or is new in an old cluster, and has not caught up since.
+    pub lacks: bool,
 }
 
 impl<C> Default for LogImage<C> {
@@ -32,11 +34,12 @@ impl<C> Default for LogImage<C> {
             gathered: None,
             entries: Vec::new(),
             lost: false,
+            lacks: false,
         }
     }
 }
 
-impl<C: Datum> LogImage<C> {
+impl<C: Payload> LogImage<C> {
     /// The last entry, or the snapshot's end.
     #[must_use]
     pub fn last(&self) -> LogId {
@@ -60,7 +63,7 @@ impl<C: Datum> LogImage<C> {
     }
 }
 
-impl<C: Datum> Image<Replication<C>> for LogImage<C> {
+impl<C: Payload> Image<Replication<C>> for LogImage<C> {
     fn apply(&mut self, record: &Record<C>) {
         match record {
             Record::Hard(hard) => self.hard = Some(*hard),
@@ -81,18 +84,20 @@ impl<C: Datum> Image<Replication<C>> for LogImage<C> {
                 }
                 self.base = *base;
             }
+            Record::Whole => self.lacks = false,
         }
     }
 
     fn summary(&self) -> Recovered<Durable> {
         match self.hard {
             _ if self.lost => Recovered::Lost,
-            None => Recovered::Fresh,
-            Some(hard) => Recovered::Known(Durable {
-                hard,
+            None if !self.lacks => Recovered::Fresh,
+            hard => Recovered::Known(Durable {
+                hard: hard.unwrap_or_default(),
                 base: self.base,
                 runs: self.runs(),
                 last: self.last().index,
+                lacks: self.lacks,
             }),
         }
     }

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::replica::{Fx, Parts};
-use super::{Body, Config, Entry, Event, Index, LogId, Notice, Query, Refusal, Replication, Report, Whom};
+use super::{Body, Config, Entry, Event, Index, LogId, Notice, Payload, Query, Refusal, Replication, Report, Whom};
 use crate::election;
 use crate::members::NodeSet;
-use crate::protocol::{Datum, Input};
+use crate::protocol::Input;
 use crate::types::{Broken, NodeId, RequestId};
 
 /// How far another member's log goes, as the leader knows it.
@@ -70,7 +70,7 @@ impl Lead {
     }
 }
 
-impl<C: Datum> Replication<C> {
+impl<C: Payload> Replication<C> {
     pub(super) fn begin_leading(&mut self, config: &Config, parts: &mut Parts, fx: Fx<'_, C>) {
         let next = self.log.last().index.next();
         let progress = |node| Progress {
@@ -109,6 +109,8 @@ impl<C: Datum> Replication<C> {
         let undecided = self.log.last().index.since(self.decided);
         let refusal = if leadership.hand_over().is_some() {
             Some(Refusal::HandingOver)
+        } else if Self::is_too_large(config, &body) {
+            Some(Refusal::TooLarge)
         } else if self.full {
             Some(Refusal::Full)
         } else if undecided >= config.backlog.into() {
@@ -122,6 +124,15 @@ impl<C: Datum> Replication<C> {
         }
         let id = self.append_own(config, Body::Command(body), parts, fx);
         fx.report(Report::Taken { request, id });
+    }
+
+    /// Whether no frame holds it.
+    pub(super) fn is_too_large(config: &Config, body: &C) -> bool {
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::TakesAnySize) {
+            return false;
+        }
+        u32::try_from(body.bytes()).map_or(true, |bytes| bytes > config.body_max)
     }
 
     /// Appends to its own log, and tells those that have all before it.
@@ -332,8 +343,14 @@ impl<C: Datum> Replication<C> {
         let Some(progress) = self.lead.as_mut().and_then(|lead| lead.of(node)) else {
             return;
         };
+        // Who has only said what it lacks has acknowledged nothing yet: that alone would seem a full window.
         let under_way = progress.next.since(progress.matched.next());
-        if progress.next > last || progress.fetching || under_way >= config.window.into() {
+        let is_full = under_way >= config.window.into();
+        if progress.next > last || progress.fetching {
+            return;
+        }
+        #[cfg(seeded_bugs)]
+        if is_full && config.has(super::bugs::Bug::WindowHoldsSnapshot) {
             return;
         }
         let whom = Whom::Follower(node);
@@ -343,6 +360,9 @@ impl<C: Datum> Replication<C> {
             }
             progress.gathering = true;
             fx.fetch(Query::Piece { base, nth: 0, whom });
+            return;
+        }
+        if is_full {
             return;
         }
         progress.fetching = true;

@@ -9,6 +9,9 @@
 //! * `replication/I11` Each place gets one decided entry, the same on every member, and members apply them in order.
 //! * `replication/I12` What is decided stays on the disks of a majority: no cut, catching up included, takes it away.
 //! * `replication/D1` What a member says it holds is on its disk.
+//! * `replication/D3` What a log or a snapshot holds can be sent: it fits a frame.
+//! * `replication/R1` Who may have forgotten entries (its store was lost, or made anew in an old cluster) votes and stands
+//!   only when its log holds all that was decided in earlier terms.
 //! * `replication/Q2` A read sees every entry decided before it was asked for.
 //! * `replication/V8` When things calm down, whoever reaches a majority gets to lead, whatever its log lacks, and all
 //!   whom it reaches get the whole log.
@@ -20,7 +23,7 @@
 //! | role | input | guard | effects |
 //! | --- | --- | --- | --- |
 //! | becomes leader | – | – | persist an empty entry of its term; notice Append to all |
-//! | Leader | Propose | few are undecided, no hand-over | persist the entry; notice Append to who has all before it |
+//! | Leader | Propose | few are undecided, no hand-over, it fits a frame | persist the entry; notice Append to who has all before it |
 //! | Leader | Appended, own copy durable | a majority holds an entry of this term | decided up to there |
 //! | Leader | Appended | that member lacks some | fetch the next of them, then notice Append |
 //! | Leader | Missing | – | goes back, then as above; notice Piece if only a snapshot has them |
@@ -29,12 +32,22 @@
 //! | Leader | Read | – | asks a majority whether it still leads; then, with an entry of its term decided, Readable |
 //! | follows | Append | holds the entry before it | persist, cutting what differs; claim Appended |
 //! | follows | Append | does not | claim Missing |
+//! | follows, lacks | Append, Piece | an entry of this very term is decided, and here | persist that it is whole; votes and stands again |
 //! | follows | Piece | the next one | persist; claim Pieced; after the last one the snapshot replaces the log |
 //! | PreCandidate | a majority would vote, some but for the log | – | notice Ask to who has most |
 //! | any but Leader | Ask | its log goes further | fetch, then notice Suffix, or Piece |
 //! | PreCandidate | Suffix, Piece | from whom it asked; that log goes further | persist, cutting what differs; then asks for votes again |
 //! | any | entries decided and here | – | fetch, then Decided, in order |
-//! | any | Piece commanded | it covers what has been applied | persist; after the last one the log before it is dropped |
+//! | any | Piece commanded | it covers what has been applied, and fits a frame | persist; after the last one the log before it is dropped |
+//!
+//! # Who lacks entries
+//! A store that was lost has forgotten what it has acknowledged, so its vote could elect somebody who lacks it too. Raising the
+//! number of the configuration ends all promises of votes, but brings no entry back. So does a store made anew in a cluster that
+//! has had another configuration: it may be that of a member whose whole folder is gone. Such a member *lacks*: it follows,
+//! copies and acknowledges, and neither votes nor stands, until its log holds an entry that the leader of the present term has
+//! decided. That leader was elected by members that lack nothing, so it holds whatever was decided before, and its first own
+//! entry comes after that. This needs a leader whose term began after the loss: so a number must be raised between, which
+//! takes a restart of all, and nobody leads a term twice. A majority that lacks nothing is needed until then.
 //!
 //! # Messages
 //! | message | to | kind | says |
@@ -73,7 +86,42 @@ pub use replica::{Parts, Replication};
 use alloc::vec::Vec;
 
 use crate::election::{self, HardState};
+use crate::protocol::Datum;
 use crate::types::{Never, NodeId, RequestId, Term};
+
+/// The most bytes that one command, or one piece of a snapshot, may have: a frame with it fits the transport's limit of
+/// 1 MiB. What is larger could be appended and never sent: nobody else would get it, nor anything after it.
+pub const BODY_BYTES_MAX: usize = 512 * 1024;
+
+/// A command of the host's, or a piece of its snapshot: opaque, but for its size.
+pub trait Payload: Datum {
+    /// How many bytes it takes in a frame.
+    fn bytes(&self) -> usize;
+}
+
+impl Payload for Vec<u8> {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Payload for u8 {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Payload for u64 {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Payload for char {
+    fn bytes(&self) -> usize {
+        self.len_utf8()
+    }
+}
 
 /// What a member is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +134,8 @@ pub struct Config {
     pub window: u16,
     /// Entries that may be undecided; more are refused.
     pub backlog: u16,
+    /// Bytes of a command, or of a piece of a snapshot, at the most; larger ones are refused.
+    pub body_max: u32,
     /// The bug that this run has been given.
     #[cfg(seeded_bugs)]
     pub bug: Option<bugs::Bug>,
@@ -100,6 +150,7 @@ impl Config {
             chunk: 64,
             window: 256,
             backlog: 1024,
+            body_max: 512 * 1024,
             #[cfg(seeded_bugs)]
             bug: None,
         }
@@ -290,6 +341,11 @@ pub enum Event<C> {
         /// The last entry that the snapshot covers.
         base: LogId,
     },
+    /// The log lacks nothing any more: this member votes again.
+    Whole {
+        /// All that is decided up to here is in it.
+        upto: Index,
+    },
     /// Whoever asked to read may, after applying all up to here.
     Readable {
         /// The latest request answered.
@@ -344,6 +400,8 @@ pub enum Record<C> {
         /// The last entry that it covers.
         base: LogId,
     },
+    /// The log lacks nothing any more.
+    Whole,
 }
 
 impl<C> From<HardState> for Record<C> {
@@ -363,6 +421,9 @@ pub struct Durable {
     pub runs: Vec<Run>,
     /// The last entry's place.
     pub last: Index,
+    /// It may lack entries that this member has acknowledged: the store was lost, or is new in an old cluster, and the number of
+    /// the configuration was raised since.
+    pub lacks: bool,
 }
 
 /// For whom something is fetched.
@@ -433,6 +494,8 @@ pub enum Refusal {
     HandingOver,
     /// The store is full.
     Full,
+    /// It has more bytes than [`Config::body_max`]: it could be appended, and never sent.
+    TooLarge,
     /// The snapshot covers what has not been applied, or less than the one before, or a piece is missing.
     Snapshot,
 }
@@ -461,6 +524,8 @@ pub enum Report {
         /// The last one that stays.
         after: Index,
     },
+    /// The log may lack entries that this member has acknowledged: it follows, and does not vote until [`Event::Whole`].
+    Lacks,
     /// Reads up to this one will not be answered here: the leadership ended.
     Unreadable {
         /// The latest of them.

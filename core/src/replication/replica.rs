@@ -7,12 +7,12 @@ use core::mem;
 use super::catching_up::CatchUp;
 use super::leading::Lead;
 use super::{
-    Body, Claim, Command, Config, Durable, Entry, Event, Index, Log, LogId, Message, Note, Notice, Query, Record,
-    Refusal, Report, Rows, Whom,
+    Body, Claim, Command, Config, Durable, Entry, Event, Index, Log, LogId, Message, Note, Notice, Payload, Query,
+    Record, Refusal, Report, Rows, Whom,
 };
 use crate::election::{self, Election, Loyalty, Role};
 use crate::members::NodeSet;
-use crate::protocol::{Datum, Durably, Effects, Input, Protocol, Recovered};
+use crate::protocol::{Durably, Effects, Input, Protocol, Recovered};
 use crate::types::{Broken, NodeId, RequestId};
 
 /// The election's effects, and its events until they are dealt with.
@@ -24,7 +24,7 @@ pub struct Parts {
 
 impl Parts {
     /// Takes over what the election said so far, but for its events.
-    fn take_over<C: Datum>(&mut self, fx: Fx<'_, C>) {
+    fn take_over<C: Payload>(&mut self, fx: Fx<'_, C>) {
         let Self { election, events } = self;
         fx.absorb(election, |timer| timer, |_, event| events.push(event));
     }
@@ -48,13 +48,15 @@ pub struct Replication<C> {
     /// The snapshot that is being gathered: whose, up to where, and how many pieces there are.
     pub(super) gathered: Option<(NodeId, LogId, u32)>,
     pub(super) full: bool,
+    /// It may lack entries that it has acknowledged, and abstains.
+    lacks: bool,
     commands: PhantomData<C>,
 }
 
 /// The effects of a member.
 pub(super) type Fx<'a, C> = &'a mut Effects<Replication<C>>;
 
-impl<C: Datum> Protocol for Replication<C> {
+impl<C: Payload> Protocol for Replication<C> {
     type Config = Config;
     type Command = Command<C>;
     type Event = Event<C>;
@@ -77,7 +79,15 @@ impl<C: Datum> Protocol for Replication<C> {
             Recovered::Fresh => (Recovered::Fresh, Durable::default()),
             Recovered::Lost => (Recovered::Lost, Durable::default()),
         };
-        let Durable { base, runs, last, .. } = durable;
+        let Durable {
+            base,
+            runs,
+            last,
+            lacks,
+            ..
+        } = durable;
+        #[cfg(seeded_bugs)]
+        let lacks = lacks && !config.has(super::bugs::Bug::VotesWhileItLacks);
         let log = Log::new(base, runs, last).unwrap_or_else(|| {
             fx.fault(Broken("replication: the stored log is not one"));
             Log::default()
@@ -93,9 +103,14 @@ impl<C: Datum> Protocol for Replication<C> {
             catch_up: None,
             gathered: None,
             full: false,
+            lacks,
             commands: PhantomData,
         };
         member.election.log_goes_to(member.log.last());
+        if lacks {
+            member.election.abstain();
+            fx.report(Report::Lacks);
+        }
         if base != LogId::ZERO {
             fx.emit(Event::Load { base });
         }
@@ -161,6 +176,10 @@ impl<C: Datum> Protocol for Replication<C> {
                 self.catch_up.is_none() || self.may_stand_yet(),
                 "replication: it catches up, but not to stand",
             ),
+            (
+                !self.lacks || matches!(self.election.role(), Role::Observer),
+                "replication: it may lack entries, and votes",
+            ),
         ];
         if let Some(lead) = &self.lead {
             lead.check(last.index)?;
@@ -172,7 +191,7 @@ impl<C: Datum> Protocol for Replication<C> {
     }
 }
 
-impl<C: Datum> Replication<C> {
+impl<C: Payload> Replication<C> {
     /// The election.
     #[must_use]
     pub const fn election(&self) -> &Election<LogId> {
@@ -201,6 +220,12 @@ impl<C: Datum> Replication<C> {
     #[must_use]
     pub const fn stored(&self) -> Index {
         self.stored
+    }
+
+    /// Whether it may lack entries that it has acknowledged, and so does not vote.
+    #[must_use]
+    pub const fn lacks(&self) -> bool {
+        self.lacks
     }
 
     /// The leader's view of the others' logs, while it leads.
@@ -470,6 +495,20 @@ impl<C: Datum> Replication<C> {
         if upto > self.decided {
             self.decided = upto;
             self.apply(config, fx);
+        }
+    }
+
+    /// The leader has said what is decided. If an entry of its own term is, and is here, then so is all before it.
+    pub(super) fn look_whole(&mut self, config: &Config, fx: Fx<'_, C>) {
+        let whole = self.log.term_at(self.decided) == Some(self.election.term());
+        #[cfg(seeded_bugs)]
+        let whole = whole || config.has(super::bugs::Bug::WholeTooEarly);
+        if self.lacks && whole {
+            self.lacks = false;
+            // Its votes are held back until this is durable, and with it the log.
+            fx.persist(Record::Whole);
+            self.election.votes_again(&config.election);
+            fx.emit(Event::Whole { upto: self.decided });
         }
     }
 

@@ -1,12 +1,11 @@
 //! Snapshots: taken by the host, or fetched piece by piece from a member that has dropped the entries.
 
 use super::replica::{Fx, Parts};
-use super::{Claim, Config, Event, Index, LogId, Notice, Piece, Query, Record, Refusal, Replication, Whom};
+use super::{Claim, Config, Event, Index, LogId, Notice, Payload, Piece, Query, Record, Refusal, Replication, Whom};
 use crate::election::Role;
-use crate::protocol::Datum;
 use crate::types::{NodeId, RequestId, Term};
 
-impl<C: Datum> Replication<C> {
+impl<C: Payload> Replication<C> {
     /// The host hands over a piece of its own snapshot.
     pub(super) fn on_own_piece(
         &mut self,
@@ -17,6 +16,10 @@ impl<C: Datum> Replication<C> {
         parts: &mut Parts,
         fx: Fx<'_, C>,
     ) {
+        if Self::is_too_large(config, &body) {
+            self.refuse(config, request, Some(Refusal::TooLarge), fx);
+            return;
+        }
         let base = self.log.id_at(upto).filter(|base| {
             let fresh = upto > self.log.base().index && upto <= self.applied;
             fresh && (nth == 0 || self.gathered == Some((config.election.me, *base, nth)))
@@ -88,6 +91,7 @@ impl<C: Datum> Replication<C> {
         }
         self.replace_log(config, base, parts, fx);
         if leads {
+            self.look_whole(config, fx);
             self.say_appended(config, from, base.index, fx);
         } else {
             self.caught_up(config, base, true, parts, fx);

@@ -60,7 +60,7 @@ impl View {
         let mut others = topology.clone();
         others.brokers.retain(|broker| !keep.contains(broker.id));
         let healthy = obstacles(topology, rules).is_empty();
-        let most = most::most(&others, &kept.collect::<Vec<_>>(), rules.effort);
+        let most = most::most(&others, &kept.collect::<Vec<_>>(), rules);
         Self {
             covers: covers(topology, rules),
             sleepers: if healthy {

@@ -315,8 +315,10 @@ impl Sleep {
                 });
                 fetch(base, 0, fx);
             }
-            // Nobody reads this log by asking the leader.
-            replication::Event::Compacted { .. } | replication::Event::Readable { .. } => {}
+            // Nobody reads this log by asking the leader, and whether a member votes is its log's business.
+            replication::Event::Compacted { .. }
+            | replication::Event::Whole { .. }
+            | replication::Event::Readable { .. } => {}
         }
     }
 

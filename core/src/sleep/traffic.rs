@@ -11,6 +11,16 @@
 //! | [`Requests`] | finds the requests in what a client sends |
 //! | [`InFlight`] | which of them wait for an answer, in order |
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
+//! | [`Baseline`] | where nothing can be read: more bytes than idle clients need |
+//! | [`READABLE`] | what of the versions that a broker offers is passed on |
+//!
+//! # What it guarantees (ids of `proofs/claims.toml`)
+//! * `traffic/T1` Every Produce, and every request of a kind that is not listed as idle, is traffic.
+//! * `traffic/T2` An answer to a fetch that carries a record in any of its partitions is traffic.
+//! * `traffic/T3` What cannot be read is traffic: a version of Fetch that is not known, an answer that ends too early or comes
+//!   out of order.
+//! * `traffic/T4` What an idle client sends and gets is no traffic.
+//! * `traffic/T5` What passes is changed in one place only: of Fetch and Produce a broker offers no version that cannot be read.
 //!
 //! # What holds
 //! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
@@ -19,19 +29,28 @@
 //! reads nobody waits for but itself; its writes cannot be hidden.)
 
 mod answers;
+#[cfg(seeded_bugs)]
+pub mod bugs;
+mod bytes;
 mod field;
 mod flight;
 mod requests;
+mod versions;
 
 pub use answers::Answers;
+pub use bytes::{Baseline, Passed};
 pub use flight::{Awaited, InFlight};
 pub use requests::{Asked, Requests};
+pub use versions::READABLE;
 
 /// The kind of a request that writes records.
 pub const PRODUCE: i16 = 0;
 
 /// The kind of a request that reads records.
 pub const FETCH: i16 = 1;
+
+/// The kind of a request that asks which versions a broker takes.
+pub const API_VERSIONS: i16 = 18;
 
 /// What a request's kind says about whether the broker is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,16 +7,11 @@ use super::frames::{frame, open};
 use super::record::flag;
 use super::{Reader, WireError, WirePosition, Writer, encode_ballot};
 use crate::election;
-use crate::protocol::Datum;
-use crate::replication::{Body, Claim, Entry, Index, LogId, Message, Notice, Piece};
+use crate::replication::{BODY_BYTES_MAX, Body, Claim, Entry, Index, LogId, Message, Notice, Payload, Piece};
 use crate::types::Term;
 
-/// The most bytes that one command, or one piece of a snapshot, may have: a frame with it fits the transport's limit of
-/// 1 MiB. What is larger is refused by whoever reads it, so a host must not propose it.
-pub const BODY_BYTES_MAX: usize = 512 * 1024;
-
 /// A command or a piece of a snapshot that can be written.
-pub trait WireBody: Datum {
+pub trait WireBody: Payload {
     /// Appends it.
     fn write(&self, w: &mut Writer<'_>);
 

@@ -132,6 +132,7 @@ impl<C: WireBody> Vocabulary for Replication<C> {
             w.number(run.term.0);
         }
         w.number(durable.last.0);
+        w.byte(durable.lacks.into());
     }
 
     fn read_durable(r: &mut Reader<'_>) -> Result<Durable, WireError> {
@@ -144,7 +145,14 @@ impl<C: WireBody> Vocabulary for Replication<C> {
         };
         let runs = (0..r.count()?).map(|_| run(r)).collect::<Result<_, WireError>>()?;
         let last = Index(r.number()?);
-        Ok(Durable { hard, base, runs, last })
+        let lacks = flag(r)?;
+        Ok(Durable {
+            hard,
+            base,
+            runs,
+            last,
+            lacks,
+        })
     }
 }
 
@@ -179,6 +187,7 @@ impl<C: WireBody> Replayable for Replication<C> {
         [config.chunk, config.window, config.backlog]
             .iter()
             .for_each(|limit| w.number((*limit).into()));
+        w.number(config.body_max.into());
     }
 
     fn decode_config(bytes: &[u8]) -> Result<Config, WireError> {
@@ -188,6 +197,7 @@ impl<C: WireBody> Replayable for Replication<C> {
             chunk: r.small()?,
             window: r.small()?,
             backlog: r.small()?,
+            body_max: r.small()?,
             ..Config::new(election)
         };
         r.end()?;
@@ -209,6 +219,7 @@ mod tests {
             chunk: 3,
             window: 500,
             backlog: 7,
+            body_max: 99,
             ..Config::new(election)
         };
         let mut bytes = Vec::new();

@@ -26,6 +26,10 @@
 //! | 30 | Appended | term, up to, decided |
 //! | 31 | Missing | term, hint |
 //! | 32 | Pieced | snapshot's end, next |
+//! | 33 | Wake | ticket |
+//! | 34 | Traffic | |
+//! | 35 | Standing | latest decree, doing, willing, busy, lock, echo, whether it was carried out |
+//! | 36 | Grant | purpose, plan, lock, who is counted |
 //! | 65 | Alive | credit |
 //! | 66 | Welcome | epoch, session, high, credit |
 //! | 67 | Ack | epoch, high, credit, codes |
@@ -41,18 +45,23 @@
 
 mod ballots;
 mod bytes;
+mod decrees;
 mod frames;
+mod guards;
+mod guards_recorded;
 mod hello;
 mod logs;
 mod logs_recorded;
 pub mod record;
 mod settings;
 
+pub use crate::replication::BODY_BYTES_MAX;
 pub use ballots::{WirePosition, decode_ballot, encode_ballot};
 pub use bytes::{Reader, Writer, crc32};
 pub use frames::{BATCH_ROWS_MAX, decode_down, decode_up, encode_down, encode_up};
+pub use guards::{decode_sleep, encode_sleep};
 pub use hello::{HELLO_MAX, decode_hello, encode_hello};
-pub use logs::{BODY_BYTES_MAX, WireBody, decode_log, encode_log};
+pub use logs::{WireBody, decode_log, encode_log};
 pub use record::Recorded;
 pub use settings::Replayable;
 

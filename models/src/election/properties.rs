@@ -21,17 +21,18 @@ pub const Q1: &str = "election/Q1 who leads is answered only by whoever led then
 /// KAFKA-20895.
 pub const R8: &str = "election/R8 a resignation frees whoever hears it";
 
-/// With pre-vote on: the timer alone raises no term.
+/// With pre-vote on: whoever stands has counted answers of a majority, unless its leader hands over.
 pub const R5: &str = "election/R5 nobody stands without a majority that would vote";
 /// braft 154, RATIS-993.
 pub const R3: &str = "election/R3 no pre-vote while a leader is heard";
 
 /// What single steps can break, as bits of a ghost.
 pub mod broken {
-    use pehra_core::election::{Claim, Loyalty, Message, Notice};
+    use pehra_core::election::{Claim, Loyalty, Message, Notice, Role};
+    use pehra_core::members::NodeSet;
     use pehra_core::types::{NodeId, Term};
 
-    use crate::election::messages::Letter;
+    use crate::election::messages::{ALL, Letter};
     use crate::election::state::Member;
 
     /// A term was won twice.
@@ -49,7 +50,7 @@ pub mod broken {
     /// A resignation was heard and changed nothing.
     pub const RESIGN_IGNORED: u16 = 64;
 
-    /// A timer raised a term although pre-vote is on.
+    /// A member stands although it has not counted a majority that would vote for it, and pre-vote is on.
     pub const STOOD_UNASKED: u16 = 128;
     /// A member that had heard a leader would vote for another.
     pub const PRE_VOTED_AGAINST_LEADER: u16 = 256;
@@ -85,6 +86,33 @@ pub mod broken {
             _ if term < says => TERM_FELL,
             _ => 0,
         }
+    }
+
+    /// Of a member that stands where all ask first.
+    pub(in crate::election) fn of_standing(
+        before: &Member,
+        after: &Member,
+        heard: Option<Letter>,
+        voters: NodeSet,
+    ) -> u16 {
+        let (was, is) = (before.node.state(), after.node.state());
+        if is.term() == was.term() || !matches!(is.role(), Role::Candidate { .. } | Role::Leader(_)) {
+            return 0;
+        }
+        let would = match was.role() {
+            Role::PreCandidate { granted, .. } => *granted,
+            _ => NodeSet::EMPTY,
+        };
+        let asked = match heard.map(|letter| (letter.message, letter.from)) {
+            Some((Message::Claim(Claim::Transfer { .. }), _)) => true,
+            // From anybody, in a reduced world of three voters: it is one more than itself.
+            Some((Message::Notice(Notice::PreVoted { .. }), ALL)) => voters.count() <= 3,
+            Some((Message::Notice(Notice::PreVoted { .. }), from)) => {
+                would.with(NodeId(from.into())).is_majority_of(voters)
+            }
+            _ => would.is_majority_of(voters),
+        };
+        if asked { 0 } else { STOOD_UNASKED }
     }
 
     /// Of a member that has heard something.

@@ -141,11 +141,12 @@ impl World {
         if let What::Hear(word) = what {
             flags |= broken::of_hearing(before, site, &Letter::unpack(word));
         }
-        if let What::Fire(Timer::Election) = what
-            && self.bounds.pre_vote
-            && site.node.state().term() > before.node.state().term()
-        {
-            flags |= broken::STOOD_UNASKED;
+        if self.bounds.pre_vote {
+            let heard = match what {
+                What::Hear(word) => Some(Letter::unpack(word)),
+                _ => None,
+            };
+            flags |= broken::of_standing(before, site, heard, self.config(index).voters);
         }
         let mut sent = Vec::new();
         for one in said {

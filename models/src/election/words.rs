@@ -65,8 +65,10 @@ pub fn standing(state: &State, member: u8) -> String {
             Loyalty::Unknown => "waits after its start".into(),
             Loyalty::To(leader) => format!("follows {leader}"),
         },
-        Role::PreCandidate { granted, .. } => {
-            format!("asks about term {}, {} would vote", state.term().0 + 1, list(*granted))
+        Role::PreCandidate { granted, gives_way, .. } => {
+            let waits = if *gives_way { ", lets another try first" } else { "" };
+            let granted = list(*granted);
+            format!("asks about term {}, {granted} would vote{waits}", state.term().0 + 1)
         }
         Role::Candidate { granted } if granted.is_empty() => "stands, its vote not on disk".into(),
         Role::Candidate { granted } => format!("stands, votes of {}", list(*granted)),

@@ -79,7 +79,7 @@ impl World {
 
     /// What is said to everybody alike is one message, where it does not matter how often it arrives. In a reduced world
     /// some answers come from somebody: a Nack, since whoever hears it does not look from whom, and among three voters what is
-    /// said to somebody who asks first, since one such answer is enough and then forgotten.
+    /// said to somebody who asks first, since one such answer is enough, and nobody looks from whom it was.
     pub(super) fn address(&self, state: &State, letter: Letter) -> Letter {
         if self.bounds.reduced && state.calm.is_none() {
             match letter.message {

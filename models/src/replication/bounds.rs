@@ -49,6 +49,10 @@ pub struct Bounds {
     pub sees: &'static [Sees],
     /// So many entries of the first member's log were decided before the members began.
     pub decided: u8,
+    /// Whose store was lost before the number of the configuration was raised.
+    pub wiped: Option<u8>,
+    /// Bytes of a command at the most.
+    pub body_max: u32,
     /// How the network may calm down, for liveness.
     pub calms: Vec<Shape>,
     /// The bug of replication.
@@ -70,6 +74,10 @@ pub enum Sees {
     CopiedAside,
     /// What an earlier leader appended is decided by a later one.
     DecidedLate,
+    /// A command is refused for its size.
+    TooLarge,
+    /// Whose store was lost votes again.
+    VotesAgain,
 }
 
 /// The steps of the disk that others may come between.
@@ -114,6 +122,8 @@ impl Bounds {
             start: Start::Fresh,
             sees: &[],
             decided: 0,
+            wiped: None,
+            body_max: 1,
             calms: Vec::new(),
             #[cfg(seeded_bugs)]
             bug: None,
@@ -141,6 +151,18 @@ impl Bounds {
     pub fn may_stand(&self, member: u8, term: u64) -> bool {
         let place = usize::try_from(term).unwrap_or(usize::MAX).saturating_sub(1);
         self.stands.get(place).is_none_or(|who| who.contains(&member))
+    }
+
+    /// Whether somebody who may lead can be without a link to another member, once calm.
+    #[must_use]
+    pub fn misses_somebody(&self) -> bool {
+        let terms = u64::from(self.first_term() + 1)..=u64::from(self.terms + self.headroom);
+        let may_lead = |member: &u8| terms.clone().any(|term| self.may_stand(*member, term));
+        let misses =
+            |member: u8, shape: &Shape| (0..self.members()).any(|other| other != member && !shape.links(member, other));
+        let leaders: Vec<u8> = (0..self.members()).filter(may_lead).collect();
+        let mut shapes = self.calms.iter();
+        shapes.any(|shape| leaders.iter().any(|member| misses(*member, shape)))
     }
 
     /// The term that the members begin in.
@@ -172,6 +194,7 @@ impl Bounds {
             chunk: 1,
             window: 2,
             backlog: 3,
+            body_max: self.body_max,
             #[cfg(seeded_bugs)]
             bug: self.bug,
             ..Config::new(election)
@@ -181,6 +204,12 @@ impl Bounds {
     /// The disk that this member begins with.
     #[must_use]
     pub fn image(&self, member: u8) -> LogImage<u8> {
+        if self.wiped == Some(member) {
+            return LogImage {
+                lacks: true,
+                ..LogImage::default()
+            };
+        }
         let Start::Logs(logs) = &self.start else {
             return LogImage::default();
         };
@@ -227,6 +256,12 @@ impl Bounds {
                 "after an outage with logs of the terms {logs:?}, {} decided",
                 self.decided
             ));
+        }
+        if let Some(wiped) = self.wiped {
+            words.push(format!("member {wiped}'s store lost and the number raised"));
+        }
+        if self.body_max == 0 {
+            words.push("every command too large".into());
         }
         if !self.calms.is_empty() {
             let shapes: Vec<String> = self.calms.iter().map(|shape| format!("{shape:?}")).collect();

@@ -52,7 +52,7 @@ impl Kinds for World {
             "reported" => bounds.disk == Disk::Split,
             "heartbeat timer" => bounds.beats > 0 || !bounds.calms.is_empty(),
             "answer" => bounds.slow_store,
-            "peer timer" => !bounds.calms.is_empty() && bounds.terms > bounds.first_term(),
+            "peer timer" => bounds.terms > bounds.first_term() && bounds.misses_somebody(),
             "calm" => !bounds.calms.is_empty(),
             "crash" => bounds.crashes > 0,
             "propose" => bounds.proposals > 0,

@@ -18,6 +18,10 @@ pub const I12: &str = "replication/I12 what is decided stays on the disks of a m
 pub const D1: &str = "replication/D1 what is acknowledged is on disk";
 /// When a leader counts.
 pub const D2: &str = "replication/D2 what is decided is on the disks of a majority";
+/// Also what is in a snapshot.
+pub const D3: &str = "replication/D3 what is on disk fits a frame";
+/// Looked at in the moment in which a store says that its log is whole.
+pub const R1: &str = "replication/R1 who votes again holds what was decided in earlier terms";
 /// Held against what was decided when it was asked for.
 pub const Q2: &str = "replication/Q2 a read sees all that was decided before it";
 
@@ -41,6 +45,10 @@ pub mod broken {
     pub const STALE_READ: u16 = 128;
     /// A snapshot that says something else than was decided.
     pub const WRONG_SNAPSHOT: u16 = 256;
+    /// A command or piece that is larger than a frame.
+    pub const TOO_LARGE: u16 = 512;
+    /// A member votes again that lacks what was decided.
+    pub const VOTER_LACKS: u16 = 1024;
 }
 
 /// What a step may do that is worth seeing once, as bits of a ghost.
@@ -55,6 +63,10 @@ pub mod done {
     pub const CUT: u8 = 8;
     /// A member that let another ask first copied something.
     pub const ASIDE: u8 = 16;
+    /// A command was refused for its size.
+    pub const TOO_LARGE: u8 = 32;
+    /// A member votes again whose store was lost.
+    pub const VOTES_AGAIN: u8 = 64;
 }
 
 fn does(state: &State, bit: u8) -> bool {
@@ -79,6 +91,8 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
         Property::always(I12, |_, state: &State| whole(state, broken::DECIDED_CUT)),
         Property::always(D1, |_, state: &State| whole(state, broken::ACK_EARLY)),
         Property::always(D2, |_, state: &State| whole(state, broken::DECIDED_EARLY)),
+        Property::always(D3, |_, state: &State| whole(state, broken::TOO_LARGE)),
+        Property::always(R1, |_, state: &State| whole(state, broken::VOTER_LACKS)),
         Property::always(Q2, |_, state: &State| whole(state, broken::STALE_READ)),
         Property::always(
             "replication/check invariants of all members",
@@ -103,6 +117,12 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
                 does(state, done::ASIDE)
             }),
             Sees::Cut => Property::sometimes("entries are cut", |_, state: &State| does(state, done::CUT)),
+            Sees::TooLarge => Property::sometimes("a command is refused for its size", |_, state: &State| {
+                does(state, done::TOO_LARGE)
+            }),
+            Sees::VotesAgain => Property::sometimes("who had lost its store votes again", |_, state: &State| {
+                does(state, done::VOTES_AGAIN)
+            }),
             Sees::DecidedLate => Property::sometimes(
                 "what an earlier leader appended is decided by a later one",
                 |_, state: &State| {

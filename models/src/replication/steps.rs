@@ -3,7 +3,8 @@
 use pehra_core::election::{Role, Timer};
 use pehra_core::protocol::Input;
 use pehra_core::replication::{
-    Claim, Command, Config, Entry, Event, Index, LogId, LogImage, Message, Notice, Replication, Report,
+    Claim, Command, Config, Entry, Event, Index, LogId, LogImage, Message, Notice, Payload, Refusal, Replication,
+    Report,
 };
 use pehra_core::types::{NodeId, RequestId};
 
@@ -136,7 +137,7 @@ impl World {
         let newly = known.next().0..=is.decided().0;
         let suffix = matches!(what, What::Hear(word) if is_copy(&Letter::unpack(word).message));
         let copied = suffix && was.log() != is.log();
-        let asks = matches!(was.election().role(), Role::PreCandidate { .. });
+        let asks = matches!(was.election().role(), Role::PreCandidate { gives_way: false, .. });
         let copied = match (copied, asks) {
             (true, true) => done::COPIED,
             (true, false) => done::ASIDE,
@@ -152,6 +153,14 @@ impl World {
             member: self.parts.members.share(site),
         };
         let site = &outcome.member;
+        let fits = |body: &u8| u32::try_from(body.bytes()).is_ok_and(|bytes| bytes <= self.bounds.body_max);
+        let entries = site.image.entries.iter().filter_map(|entry| entry.body.command());
+        if !entries.chain(&site.image.pieces).all(fits) {
+            outcome.broken |= broken::TOO_LARGE;
+        }
+        if before.image.lacks && !site.image.lacks {
+            outcome.done |= done::VOTES_AGAIN;
+        }
         for one in said {
             let (to, message): (NodeId, Message<u8>) = match one {
                 Said::Notice(to, notice) => (to, notice.into()),
@@ -181,6 +190,13 @@ impl World {
                 Said::Event(Event::Readable { at, .. }) => {
                     outcome.readable = Some(at);
                     outcome.done |= done::READ;
+                    continue;
+                }
+                Said::Report(Report::Refused {
+                    refusal: Refusal::TooLarge,
+                    ..
+                }) => {
+                    outcome.done |= done::TOO_LARGE;
                     continue;
                 }
                 Said::Report(Report::Cut { .. }) => {

@@ -296,10 +296,17 @@ impl World {
             }
         }
         let (was, is) = (&before.members[place].image, &state.members[place].image);
+        if was.lacks && !is.lacks {
+            let mut earlier = ghosts.chosen.iter().flatten().filter(|chosen| chosen.term < term);
+            if !earlier.all(|chosen| is_held(is, chosen.id)) {
+                ghosts.broken |= broken::VOTER_LACKS;
+            }
+        }
         if was.entries != is.entries || was.base != is.base {
             let copies = |id: LogId| {
                 let disks = (0..usize::from(self.bounds.members())).map(|other| &state.members[other].image);
-                disks.filter(|image| is_held(image, id)).count()
+                // What a lost disk took with it, nobody can keep: until it says that it has all again it counts as if it had.
+                disks.filter(|image| image.lacks || is_held(image, id)).count()
             };
             let few = |id: LogId| copies(id) * 2 <= usize::from(self.bounds.voters);
             if ghosts.chosen.iter().flatten().any(|chosen| few(chosen.id)) {

@@ -56,6 +56,10 @@ pub struct Bounds {
     pub repeats: bool,
     /// Who may lead a term after the first: a set for each.
     pub stands: Vec<NodeSet>,
+    /// Who votes in the terms after the first; any majority, where nothing is said.
+    pub votes: Vec<NodeSet>,
+    /// Whom a reading suggests to let sleep, in each term; the largest set that may, where nothing is said.
+    pub suggests: Vec<NodeSet>,
     /// Timers that never go off.
     pub without: Vec<Timer>,
     /// Traffic switches off.
@@ -64,6 +68,8 @@ pub struct Bounds {
     pub deaf: bool,
     /// Nor these: nothing but its alarm clock wakes it.
     pub unwakeable: bool,
+    /// Kinds of steps that this world leaves no room for, beside those that its budgets show.
+    pub never: &'static [&'static str],
     /// For liveness: there is one moment after which nothing more goes wrong.
     pub calms: bool,
     /// The bug.
@@ -97,10 +103,13 @@ impl Bounds {
             letters: 1,
             repeats: true,
             stands: Vec::new(),
+            votes: Vec::new(),
+            suggests: Vec::new(),
             without: Vec::new(),
             disable_on_traffic: false,
             deaf: false,
             unwakeable: false,
+            never: &[],
             calms: false,
             #[cfg(seeded_bugs)]
             bug: None,
@@ -147,6 +156,15 @@ impl Bounds {
         later.and_then(|at| self.stands.get(at)).copied().unwrap_or(self.all())
     }
 
+    /// Whether these may elect somebody in this term.
+    #[must_use]
+    pub fn may_elect(&self, term: u8, votes: NodeSet) -> bool {
+        let later = usize::from(term).checked_sub(2);
+        later
+            .and_then(|at| self.votes.get(at))
+            .is_none_or(|these| *these == votes)
+    }
+
     /// The bounds as words.
     #[must_use]
     pub fn words(&self) -> String {
@@ -164,6 +182,12 @@ impl Bounds {
         ];
         for (term, who) in (2..).zip(&self.stands) {
             words.push(format!("term {term} led by {who:?}"));
+        }
+        for (term, who) in (2..).zip(&self.votes) {
+            words.push(format!("term {term} by the votes of {who:?}"));
+        }
+        for (term, who) in (1..).zip(&self.suggests) {
+            words.push(format!("in term {term} it is suggested that {who:?} sleep"));
         }
         for (limited, at, what) in [
             (self.crashes > 0, self.crash_at, "crashes"),

@@ -65,7 +65,7 @@ impl Kinds for World {
             Action::Wake(_) => "wake",
             Action::Crash(_) => "crash",
             Action::Done(_) => "done",
-            Action::Switch(..) => "switch",
+            Action::Enable(..) | Action::Disable(_) => "switch",
             Action::Round(..) => "round",
             Action::Calm => "calm",
         }
@@ -74,7 +74,15 @@ impl Kinds for World {
     fn has_kind(&self, kind: &str) -> bool {
         let bounds = self.bounds();
         let fires = |timer: Timer| !bounds.without.contains(&timer);
+        if bounds.never.contains(&kind) {
+            return false;
+        }
         match kind {
+            "idle timer" => fires(Timer::Idle),
+            "rouse timer" => fires(Timer::Rouse),
+            "wake timer" => fires(Timer::Wake),
+            "learn" => bounds.decrees > 3 || bounds.crashes > 0,
+            "decide" => bounds.decrees > 3,
             "probe timer" => fires(Timer::Probe),
             "alarm timer" => fires(Timer::Alarm),
             "drain timer" => fires(Timer::Drain),
@@ -122,7 +130,8 @@ impl Kinds for World {
             | Action::Traffic(_)
             | Action::Wake(_)
             | Action::Crash(_)
-            | Action::Switch(..)
+            | Action::Enable(..)
+            | Action::Disable(_)
             | Action::Round(..)
             | Action::Calm => None,
         }

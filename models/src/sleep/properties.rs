@@ -2,7 +2,7 @@
 
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::{Stage, State as Broker, Timer};
+use pehra_core::sleep::guard::{Role, Stage, State as Broker, Timer};
 use pehra_core::types::NodeId;
 use stateright::Property;
 
@@ -11,12 +11,16 @@ use super::world::World;
 
 /// One right to grant.
 pub const S1: &str = "sleep/S1 only the leader of a term grants in it";
+/// Nobody else watches.
+pub const WATCHES: &str = "sleep/S1 nobody watches but the leader of its term";
 /// Only by a grant for this moment.
 pub const S2: &str =
     "sleep/S2 nobody goes down but by a grant of its Pehredar, under the latest plan that it knows, with its lock";
 /// Coverage.
 pub const S3: &str =
     "sleep/S3 every partition has as many in-sync copies awake as it needs, but for those that crashed";
+/// Coverage, at the moment that counts.
+pub const S3_NOW: &str = "sleep/S3 nobody goes down whom those who stay awake do not cover at that moment";
 /// Voters.
 pub const S4: &str = "sleep/S4 a majority of the voters is awake";
 /// Wakes wake.
@@ -27,6 +31,9 @@ pub const S7: &str = "sleep/S7 nobody grants or accepts who was needed a moment 
 pub const S8: &str = "sleep/S8 whoever is no Pehredar grants nothing";
 /// One at a time.
 pub const S9: &str = "sleep/S9 in a term at most one is on its way to sleep or in maintenance";
+/// Late orders.
+pub const S10: &str =
+    "sleep/S10 what was granted before a wake, traffic or another plan leads nobody to sleep after it";
 /// Alarm.
 pub const S12: &str = "sleep/S12 every sleeper has its alarm clock armed";
 /// Switch.
@@ -38,7 +45,7 @@ pub const CHECK: &str = "sleep/check invariants of all members";
 pub mod broken {
     use pehra_core::protocol::Input;
     use pehra_core::sleep::guard::{
-        Claim, Command, Decree, Guard, Message, News, Notice, Order, Purpose, Role, State as Broker, Timer,
+        Claim, Command, Decree, Guard, Message, News, Notice, Order, Plan, Purpose, Role, Stage, State as Broker, Timer,
     };
     use pehra_core::types::NodeId;
 
@@ -52,10 +59,13 @@ pub mod broken {
     pub(in crate::sleep) const S7: u16 = 8;
     pub(in crate::sleep) const S8: u16 = 16;
     pub(in crate::sleep) const S13: u16 = 32;
+    pub(in crate::sleep) const S10: u16 = 64;
+    pub(in crate::sleep) const S3_NOW: u16 = 128;
 
     /// Of a member that lives on. Judged from outside: by the log, the leaders and what was known before, not by the code's own
     /// reasons.
     pub(in crate::sleep) fn of_step(
+        world: &World,
         state: &State,
         member: u8,
         before: &Guard,
@@ -98,6 +108,14 @@ pub mod broken {
                 must(before.is_idle() && before.switch().1 && before.round().is_empty(), S7);
             }
         }
+        if wakes(input) {
+            must(before.lock() == 0 || after.lock() != before.lock(), S10);
+        }
+        if depth(after.state()) > depth(before.state()) && depth(after.state()) > 1 {
+            let around = state.at(member);
+            must(around.heard && around.granted == around.term, S10);
+            must(world.covers_without(state, member), S3_NOW);
+        }
         if wakes(input) && before.state() == Broker::Sleeping {
             must(after.state() != Broker::Sleeping, S6);
         }
@@ -114,7 +132,9 @@ pub mod broken {
     fn is_right(state: &State, member: u8, before: &Guard, input: &Input<Guard>) -> bool {
         let Input::Received {
             from,
-            message: Message::Claim(Claim::Grant { plan, lock, .. }),
+            message: Message::Claim(Claim::Grant {
+                plan, lock, purpose, ..
+            }),
         } = input
         else {
             return false;
@@ -125,8 +145,32 @@ pub mod broken {
             .checked_sub(1)
             .and_then(|at| state.leaders.get(usize::from(at)));
         let of_its_pehredar = around.heard && leader.map(|leader| NodeId((*leader).into())) == Some(*from);
-        let under_its_plan = World::plan_known(state, member).is_some_and(|(id, _)| id == *plan);
+        let is_free = |plan: Plan| *purpose == Purpose::Maintenance || !plan.watch.contains(id_of(member));
+        let known = World::plan_known(state, member);
+        let under_its_plan = known.is_some_and(|(id, known)| id == *plan && is_free(known));
         of_its_pehredar && under_its_plan && *lock != 0 && *lock == before.lock()
+    }
+
+    fn id_of(member: u8) -> NodeId {
+        NodeId(member.into())
+    }
+
+    /// How far on its way down.
+    const fn depth(broker: Broker) -> u8 {
+        match broker {
+            Broker::Active | Broker::Ringing | Broker::Waking | Broker::Maintenance => 0,
+            Broker::Draining {
+                stage: Stage::Looking, ..
+            } => 1,
+            Broker::Draining {
+                stage: Stage::Stopping, ..
+            } => 2,
+            // Whoever rings is down already, and is granted to stay there.
+            Broker::Draining {
+                stage: Stage::Settling, ..
+            } => 1,
+            Broker::Sleeping => 3,
+        }
     }
 
     fn wakes(input: &Input<Guard>) -> bool {
@@ -178,13 +222,26 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             broken::S6 => Property::always(name, |_, state: &State| state.broken & broken::S6 == 0),
             broken::S7 => Property::always(name, |_, state: &State| state.broken & broken::S7 == 0),
             broken::S8 => Property::always(name, |_, state: &State| state.broken & broken::S8 == 0),
+            broken::S10 => Property::always(name, |_, state: &State| state.broken & broken::S10 == 0),
+            broken::S3_NOW => Property::always(name, |_, state: &State| state.broken & broken::S3_NOW == 0),
             _ => Property::always(name, |_, state: &State| state.broken & broken::S13 == 0),
         }
     };
     let mut all = vec![
         unbroken(broken::S1, S1),
+        Property::always(WATCHES, |world: &World, state: &State| {
+            world.members().all(|member| {
+                let led = usize::try_from(state.guard(member).term().0)
+                    .expect("few")
+                    .checked_sub(1);
+                !matches!(state.guard(member).role(), Role::Pehredar(_))
+                    || led.and_then(|at| state.leaders.get(at)) == Some(&member)
+            })
+        }),
         unbroken(broken::S2, S2),
         Property::always(S3, covered),
+        unbroken(broken::S3_NOW, S3_NOW),
+        unbroken(broken::S10, S10),
         Property::always(S4, |world: &World, state: &State| {
             let up = world.members().filter(|member| !going_down(state, *member));
             let up: NodeSet = up.map(|member| NodeId(member.into())).collect();

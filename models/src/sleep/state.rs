@@ -171,8 +171,10 @@ pub enum Action {
     Crash(u8),
     /// The work on it is done.
     Done(u8),
-    /// An admin switches on or off.
-    Switch(u8, bool),
+    /// An admin switches on, with an epoch so much higher than the last one.
+    Enable(u8, u8),
+    /// Somebody switches off.
+    Disable(u8),
     /// An admin wants a round of maintenance.
     Round(u8, NodeSet),
     /// Nothing goes wrong from here on.

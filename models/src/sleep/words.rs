@@ -92,7 +92,9 @@ pub fn action(action: &Action) -> String {
         Action::Wake(member) => format!("n{member} is woken from outside"),
         Action::Crash(member) => format!("the machine of n{member} crashes and starts again"),
         Action::Done(member) => format!("the work on n{member} is done"),
-        Action::Switch(member, on) => format!("n{member} is asked to switch {}", if *on { "on" } else { "off" }),
+        Action::Enable(member, 0) => format!("n{member} is asked again to switch on, with the last epoch"),
+        Action::Enable(member, _) => format!("n{member} is asked to switch on"),
+        Action::Disable(member) => format!("n{member} is asked to switch off"),
         Action::Round(member, nodes) => format!("n{member} is asked for a round of maintenance of {nodes:?}"),
         Action::Calm => "nothing goes wrong from here on".into(),
     }

@@ -104,6 +104,7 @@ impl World {
     }
 
     /// All members.
+    #[must_use]
     pub fn members(&self) -> std::ops::Range<u8> {
         0..self.bounds.brokers
     }
@@ -150,7 +151,12 @@ impl World {
     fn view(&self, state: &State, member: u8, (gear, awake): (Gear, NodeSet)) -> View {
         let topology = self.topology(state, awake);
         let rules = Rules { gear, ..Rules::LEAN };
-        View::of(&topology, &rules, NodeSet::only(NodeId(member.into())))
+        let mut view = View::of(&topology, &rules, NodeSet::only(NodeId(member.into())));
+        let term = usize::from(state.at(member).term);
+        if let Some(suggested) = term.checked_sub(1).and_then(|at| self.bounds.suggests.get(at)) {
+            view.sleepers = *suggested;
+        }
+        view
     }
 
     fn topology(&self, state: &State, awake: NodeSet) -> Topology {
@@ -234,8 +240,9 @@ impl World {
                     Action::Crash(member),
                 ),
                 (site.node.state().state() == Broker::Maintenance, Action::Done(member)),
-                (left.switches > 0 && leads_some, Action::Switch(member, true)),
-                (left.switches > 0 && leads_some, Action::Switch(member, false)),
+                (left.switches > 0 && leads_some, Action::Enable(member, 1)),
+                (left.switches > 0 && leads_some, Action::Enable(member, 0)),
+                (left.switches > 0 && leads_some, Action::Disable(member)),
                 (left.rounds > 0 && leads_some, Action::Round(member, self.bounds.all())),
             ] {
                 if possible {
@@ -258,6 +265,17 @@ impl World {
         }
         let mut partitions = self.bounds.partitions.iter();
         partitions.all(|copies| copies.replicas.and(awake).count() >= copies.in_sync_min.into())
+    }
+
+    /// Whether those who are up without this one are enough for every partition in the lowest gear.
+    pub(super) fn covers_without(&self, state: &State, member: u8) -> bool {
+        let awake = state.awake(self.bounds.brokers).without(NodeId(member.into()));
+        let need = |copies: &super::Copies| match self.bounds.gear {
+            Gear::Watch => 1,
+            Gear::Full | Gear::Lean => u32::from(copies.in_sync_min),
+        };
+        let mut partitions = self.bounds.partitions.iter();
+        partitions.all(|copies| copies.replicas.and(awake).count() >= need(copies))
     }
 
     fn is_deaf(&self, state: &State, member: u8) -> bool {
@@ -288,6 +306,7 @@ impl World {
             // Whoever votes for a second time in a calm has lost its leader.
             if votes.contains(NodeId(member.into()))
                 && votes.is_majority_of(all)
+                && self.bounds.may_elect(term, votes)
                 && Self::may_vote(state)
                 && votes.iter().all(awake)
             {
@@ -371,15 +390,15 @@ impl World {
                 self.crash(&mut state, *member)?;
             }
             Action::Done(member) => self.act(&mut state, *member, order(Order::Done))?,
-            Action::Switch(member, on) => {
+            Action::Enable(member, higher) => {
                 state.left.switches -= 1;
                 let (epoch, _) = state.guard(*member).switch();
-                let what = if *on {
-                    Order::Enable { epoch: epoch + 1 }
-                } else {
-                    Order::Disable
-                };
-                self.act(&mut state, *member, order(what))?;
+                let epoch = epoch + u64::from(*higher);
+                self.act(&mut state, *member, order(Order::Enable { epoch }))?;
+            }
+            Action::Disable(member) => {
+                state.left.switches -= 1;
+                self.act(&mut state, *member, order(Order::Disable))?;
             }
             Action::Round(member, nodes) => {
                 state.left.rounds -= 1;
@@ -450,7 +469,7 @@ impl World {
             What::Feed(input) => Some(input),
             What::Crash => None,
         };
-        state.broken |= broken::of_step(state, member, before.node.state(), input, &outcome.said);
+        state.broken |= broken::of_step(self, state, member, before.node.state(), input, &outcome.said);
         let mut net = Net::clone(&state.net);
         for said in &outcome.said {
             let around = &mut state.around[at];
@@ -507,6 +526,11 @@ impl World {
     /// Letters that can change nothing, now or later: what a Pehredar only would hear, to one that is none and never will be; and
     /// grants of an older term to one that has heard of a later one, from a member that it will not follow again.
     fn drop_dead(&self, state: &mut State) {
+        // What changes nothing may well change something where there is a bug.
+        #[cfg(seeded_bugs)]
+        if self.bounds.bug.is_some() {
+            return;
+        }
         let dead = |letter: &Letter| match letter.message {
             Message::Claim(Claim::Standing(_)) | Message::Notice(Notice::Traffic) => !self.may_matter(state, letter.to),
             Message::Claim(Claim::Grant { plan, .. }) => {
@@ -629,7 +653,7 @@ impl World {
         self.deliver_all(&mut state);
         self.decide_all(&mut state);
         self.deliver_all(&mut state);
-        state = self.apply(&state, &Action::Switch(0, true)).expect("all are awake");
+        state = self.apply(&state, &Action::Enable(0, 1)).expect("all are awake");
         self.decide_all(&mut state);
         for member in self.members() {
             state = self.apply(&state, &Action::Fire(member, Timer::Idle)).expect("a timer");

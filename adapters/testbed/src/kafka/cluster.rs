@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -34,6 +34,9 @@ pub struct ClusterOptions {
     pub brokers: u16,
     /// `broker.rack` of each broker, in order; who has none here has none there.
     pub racks: Vec<String>,
+    /// Where clients find each broker, in order, if something stands in front of it, at [`KafkaCluster::inner`]; who has none here
+    /// is found at its own port. Brokers find each other at their own ports all the same.
+    pub advertised: Vec<String>,
     /// More lines for every node's properties, such as `("num.partitions", "6")`; they win over ours.
     pub settings: Vec<(String, String)>,
 }
@@ -45,6 +48,7 @@ impl Default for ClusterOptions {
             controllers: 3,
             brokers: 3,
             racks: Vec::new(),
+            advertised: Vec::new(),
             settings: Vec::new(),
         }
     }
@@ -54,6 +58,8 @@ impl Default for ClusterOptions {
 #[derive(Debug)]
 struct Node {
     port: u16,
+    /// For what stands in front of it.
+    inner: u16,
     process: Option<Process>,
 }
 
@@ -81,6 +87,7 @@ impl KafkaCluster {
         let nodes = ids.map(|id| {
             let node = Node {
                 port: free_port(),
+                inner: free_port(),
                 process: None,
             };
             (id, node)
@@ -106,6 +113,12 @@ impl KafkaCluster {
     #[must_use]
     pub fn address(&self, id: u16) -> String {
         format!("127.0.0.1:{}", self.node(id).port)
+    }
+
+    /// Where a broker listens for what stands in front of it, if it was given an advertised address.
+    #[must_use]
+    pub fn inner(&self, id: u16) -> String {
+        format!("127.0.0.1:{}", self.node(id).inner)
     }
 
     /// The brokers' ids.
@@ -167,20 +180,33 @@ impl KafkaCluster {
         began.elapsed()
     }
 
+    /// What starts a node on its data and port, for who starts it instead of us: stop ours first.
+    #[must_use]
+    pub fn broker_command(&self, id: u16) -> Command {
+        let mut command = node(&self.jars);
+        command.arg("kafka.Kafka").arg(self.path(id, "properties"));
+        command
+    }
+
     /// Runs one of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`.
     ///
     /// # Panics
     /// If Java cannot be started.
     #[must_use]
     pub fn tool(&self, class: &str, arguments: &[&str]) -> Output {
-        java(&self.jars)
-            // What it says on standard output is for its caller.
-            .arg("-Dlog4j2.level=OFF")
-            .arg(class)
-            .args(arguments)
+        self.command(class, arguments)
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|error| panic!("cannot start Java ({error}). Install it with: {INSTALL}"))
+    }
+
+    /// The same, ready to be started.
+    #[must_use]
+    pub fn command(&self, class: &str, arguments: &[&str]) -> Command {
+        let mut command = java(&self.jars);
+        // What it says on standard output is for its caller.
+        command.arg("-Dlog4j2.level=OFF").arg(class).args(arguments);
+        command
     }
 
     /// The last lines of a node's log.
@@ -220,10 +246,8 @@ impl KafkaCluster {
 
     fn spawn(&mut self, id: u16) {
         let log = File::create(self.path(id, "log")).expect("making a node's log");
-        let mut command = node(&self.jars);
+        let mut command = self.broker_command(id);
         command
-            .arg("kafka.Kafka")
-            .arg(self.path(id, "properties"))
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle on a node's log"))
             .stdout(log);
@@ -319,6 +343,19 @@ share.coordinator.state.topic.min.isr={in_sync}
             )
         };
         text.push_str(&role);
+        let advertised = (!is_controller(id)).then(|| options.advertised.get(usize::from(id) - 1));
+        if let Some(advertised) = advertised.flatten() {
+            let inner = self.inner(id);
+            // Of two lines with one name the later one counts.
+            write!(
+                text,
+                "listeners=PLAINTEXT://127.0.0.1:{port},CLIENT://{inner}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CLIENT://{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"
+            )
+            .expect("writing to a text cannot fail");
+        }
         if let Some(rack) = options.racks.get(usize::from(id) - 1) {
             writeln!(text, "broker.rack={rack}").expect("writing to a text cannot fail");
         }

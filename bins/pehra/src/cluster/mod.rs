@@ -252,7 +252,9 @@ fn carried_out(reply: Reply) -> Result<String, String> {
         Reply::Done(done) => Ok(done.what),
         Reply::Refused(refused) => Err(refused.why.reason),
         Reply::Error(trouble) => Err(trouble.to_string()),
-        Reply::Leader(_) | Reply::Status(_) => Err("the node answered another question".into()),
+        Reply::Leader(_) | Reply::Status(_) | Reply::Appended(_) | Reply::Entries(_) => {
+            Err("the node answered another question".into())
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+#[cfg(seeded_bugs)]
+use super::bugs::Bug;
 use super::{Presence, Rules, Topology, controllers, count};
 use crate::types::NodeId;
 
@@ -67,7 +69,44 @@ pub(in crate::sleep) fn limits(topology: &Topology, rules: &Rules) -> Vec<Limit>
             need: rules.need(partition),
         });
     }
+    #[cfg(seeded_bugs)]
+    for limit in &mut limits {
+        seed(limit, topology, rules);
+    }
     limits
+}
+
+/// What a seeded bug makes of a limit.
+#[cfg(seeded_bugs)]
+fn seed(limit: &mut Limit, topology: &Topology, rules: &Rules) {
+    let Some(bug) = rules.bug else { return };
+    let awake = awake(topology);
+    let of = match limit.of {
+        Of::Partition(at) => topology.partitions.get(at),
+        Of::Everybody | Of::Controllers => None,
+    };
+    match (bug, limit.of, of) {
+        (Bug::NodesAreCounted, _, Some(_)) => limit.among = awake,
+        (Bug::LaggingCopiesCount, _, Some(partition)) => {
+            limit.among = members(&partition.replicas, |id| awake.binary_search(&id).is_ok());
+        }
+        (Bug::DrainingCounts, _, Some(partition)) => {
+            let draining = |id: &&NodeId| super::presence(topology, **id) == Presence::Asleep;
+            limit.others = count(partition.in_sync.iter().filter(draining).count());
+        }
+        (Bug::NeedOffByOne, _, Some(_)) => limit.need = limit.need.saturating_sub(1),
+        (Bug::SpareIsForgotten, Of::Controllers, _) => {
+            limit.need = limit.need.saturating_sub(u32::from(rules.controller_spare));
+        }
+        (Bug::LastMayGo, Of::Everybody, _) => limit.need = 0,
+        (Bug::BystandersStay, _, Some(partition)) if partition.in_sync.len() > 1 => {
+            // As if each broker had a copy that the partition cannot spare.
+            let missing = count(awake.len()).saturating_sub(limit.awake());
+            limit.need = limit.need.saturating_add(missing);
+            limit.among = awake;
+        }
+        _ => {}
+    }
 }
 
 fn awake(topology: &Topology) -> Vec<NodeId> {

@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 
 use super::limits::{Limit, Of};
-use super::{Topology, count};
+use super::{Rules, Topology, count};
 use crate::types::NodeId;
 
 /// A largest set of sleepers, as far as it was searched for.
@@ -46,14 +46,18 @@ impl Most {
     }
 }
 
-/// Finds it, spending at most `effort` looks at a limit or a broker beside the first greedy rounds.
-pub(in crate::sleep) fn most(topology: &Topology, limits: &[Limit], effort: u32) -> Most {
+/// Finds it, spending at most the rules' effort of looks at a limit or a broker beside the first greedy rounds.
+pub(in crate::sleep) fn most(topology: &Topology, limits: &[Limit], rules: &Rules) -> Most {
     let mut search = Search::new(limits);
+    #[cfg(seeded_bugs)]
+    {
+        search.bug = rules.bug;
+    }
     for order in orders(topology, &search) {
         search.greedy(&order);
     }
     let bound = search.counting(limits);
-    let proven = search.branch(bound, u64::from(effort));
+    let proven = search.branch(bound, u64::from(rules.effort));
     let best = core::mem::take(&mut search.best);
     let mut sleepers: Vec<NodeId> = best
         .into_iter()
@@ -108,6 +112,8 @@ struct Search {
     left: Vec<u32>,
     chosen: Vec<usize>,
     best: Vec<usize>,
+    #[cfg(seeded_bugs)]
+    bug: Option<super::bugs::Bug>,
 }
 
 impl Search {
@@ -162,6 +168,8 @@ impl Search {
             left: binding.into_iter().map(|(_, slack)| slack).collect(),
             chosen: Vec::new(),
             best: Vec::new(),
+            #[cfg(seeded_bugs)]
+            bug: None,
         }
     }
 
@@ -173,6 +181,10 @@ impl Search {
             .limits
             .iter()
             .map(|at| self.left.get(*at).copied().unwrap_or(0));
+        #[cfg(seeded_bugs)]
+        if self.bug == Some(super::bugs::Bug::OneLimitIsEnough) {
+            return candidate.limits.is_empty() || lefts.any(|left| left > 0);
+        }
         lefts.all(|left| left > 0)
     }
 

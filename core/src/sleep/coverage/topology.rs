@@ -92,6 +92,9 @@ pub struct Rules {
     pub controller_spare: u16,
     /// How many branches the search for the largest set of sleepers may visit.
     pub effort: u32,
+    /// A seeded bug, for the models to catch.
+    #[cfg(seeded_bugs)]
+    pub bug: Option<super::bugs::Bug>,
 }
 
 impl Rules {
@@ -101,6 +104,8 @@ impl Rules {
         lean_spare: 0,
         controller_spare: 1,
         effort: 10_000_000,
+        #[cfg(seeded_bugs)]
+        bug: None,
     };
 
     /// Watch gear with the usual spares.

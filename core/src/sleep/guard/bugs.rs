@@ -110,7 +110,7 @@ impl Bug {
 /// Whether this reason to stay awake is overlooked.
 pub(super) fn overlooks(config: &Config, why: Fitness) -> bool {
     match config.bug {
-        Some(Bug::P3StrangerObeyed) => why == Fitness::Stranger,
+        Some(Bug::P3StrangerObeyed) => matches!(why, Fitness::Stranger | Fitness::OldPlan),
         Some(Bug::P4NoLock) => why == Fitness::AnotherLock,
         Some(Bug::P7DutySleeps) => why == Fitness::OnDuty,
         Some(Bug::P18GrantsWhileBusy) => why == Fitness::Busy,

@@ -67,9 +67,9 @@ impl Config {
 
     /// How many voters have to stay awake, so that the next Pehredar can be elected without waking anybody.
     #[must_use]
-    pub const fn voters_need(&self) -> u8 {
-        let all = self.voters.count() as u8;
-        let wanted = (all / 2).saturating_add(1).saturating_add(self.voter_spare);
+    pub const fn voters_need(&self) -> u32 {
+        let all = self.voters.count();
+        let wanted = (all / 2).saturating_add(1).saturating_add(self.voter_spare as u32);
         if wanted < all { wanted } else { all }
     }
 

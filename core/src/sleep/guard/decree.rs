@@ -1,6 +1,7 @@
 //! What a majority of all voters decides: the only ground on which anybody sleeps.
 
 use crate::members::NodeSet;
+use crate::replication::Payload;
 use crate::sleep::coverage::Gear;
 
 /// Who stays awake, until the next plan.
@@ -31,4 +32,11 @@ pub enum Decree {
         /// Whom.
         left: NodeSet,
     },
+}
+
+impl Payload for Decree {
+    fn bytes(&self) -> usize {
+        // Of a fixed size in memory, and never more in a frame.
+        size_of::<Self>()
+    }
 }

@@ -112,9 +112,12 @@ impl Protocol for Guard {
             Input::Commanded(request, Command::Order(order)) => self.on_order(config, request, order, fx),
             Input::Drawn(Drawn::Nonce(nonce)) => self.on_nonce(config, nonce, fx),
             Input::Paused => self.on_paused(config, fx),
-            Input::Durable(note) => never(note.into_inner()),
-            Input::Fetched { query, .. } => never(query),
-            Input::Drawn(Drawn::Order { .. }) | Input::Link { .. } | Input::Stalled(_) => {}
+            // Of the first two there are none.
+            Input::Durable(_)
+            | Input::Fetched { .. }
+            | Input::Drawn(Drawn::Order { .. })
+            | Input::Link { .. }
+            | Input::Stalled(_) => {}
         }
     }
 
@@ -151,11 +154,6 @@ impl Protocol for Guard {
             .find(|(holds, _)| !holds)
             .map_or(Ok(()), |(_, what)| Err(Broken(what)))
     }
-}
-
-/// What cannot be.
-const fn never(never: Never) {
-    match never {}
 }
 
 impl Guard {
@@ -275,6 +273,9 @@ impl Guard {
             }
             Timer::Tell => {
                 fx.arm(Timer::Tell, Delay::about(config.timing.tell));
+                if let Role::Pehredar(watch) = &mut self.role {
+                    watch.listened = true;
+                }
                 self.tell(config, fx);
                 self.look_as_pehredar(config, fx);
             }
@@ -341,6 +342,8 @@ impl Guard {
         self.term = term;
         self.pehredar = Some(config.me);
         self.role = Role::Pehredar(Watch::default());
+        // Everybody has a whole period to say how it stands.
+        fx.arm(Timer::Tell, Delay::about(config.timing.tell));
         fx.disarm(Timer::Probe);
         fx.disarm(Timer::Rouse);
         fx.disarm(Timer::Wake);

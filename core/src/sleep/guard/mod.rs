@@ -17,6 +17,11 @@
 //! * `sleep/S10` An order that comes again, late, or from elsewhere moves nobody towards sleep.
 //! * `sleep/S12` Every sleeper has its alarm clock armed.
 //! * `sleep/S13` Only an order with a higher epoch switches on.
+//! * `sleep/L1` When things are calm and somebody is needed, all that it takes gets up.
+//! * `sleep/L2` When no Pehredar is to be found, all wake up.
+//! * `sleep/L3` Every sleeper wakes up again, by its alarm clock if by nothing else.
+//! * `sleep/L4` A healthy cluster that stays idle lets sleep whom it can.
+//! * `sleep/L8` Whoever is on its way gets somewhere.
 //!
 //! # What it assumes
 //! What is decided is decided for ever, in one order (`replication/I10`, `I11`); a term has one leader (`election/I1`), and a

@@ -3,6 +3,7 @@
 use core::{fmt, mem};
 
 use super::member::{Fx, Guard, Role};
+use super::watch::covered;
 use super::{Claim, Config, Doing, Event, Purpose, Report, Standing, Timer};
 use crate::members::NodeSet;
 use crate::protocol::Draw;
@@ -121,7 +122,7 @@ impl Guard {
                 State::Maintenance => Doing::Maintenance,
             },
             willing: self.self_check(config).is_ok(),
-            busy: !self.idle,
+            busy: self.tells_traffic(config),
             lock: match self.state {
                 State::Active | State::Ringing => self.lock,
                 State::Draining { .. } | State::Sleeping | State::Waking | State::Maintenance => 0,
@@ -129,6 +130,15 @@ impl Guard {
             echo: self.echo,
             carried_out: self.carried_out,
         }
+    }
+
+    fn tells_traffic(&self, config: &Config) -> bool {
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::P23TrafficUntold) {
+            return false;
+        }
+        let _ = config;
+        !self.idle
     }
 
     /// A grant has come. Whatever is wrong with it, it is answered: the Pehredar waits for the echo of its lock.
@@ -229,7 +239,7 @@ impl Guard {
             return;
         };
         let left = counted.without(config.me);
-        let covered = view.healthy && view.covers.iter().all(|cover| cover.holds(left));
+        let covered = view.healthy && covered(config, &view.covers, left);
         #[cfg(seeded_bugs)]
         let covered = covered || super::bugs::trusts(config, stage);
         match stage {
@@ -283,7 +293,13 @@ impl Guard {
             sleepers.count().max(1),
         );
         let period = config.timing.alarm.0;
-        Ticks((period / of).saturating_mul(slot).clamp(1, period.max(1)))
+        Ticks(
+            period
+                .checked_div(of)
+                .unwrap_or(period)
+                .saturating_mul(slot)
+                .clamp(1, period.max(1)),
+        )
     }
 
     /// `alarmClock`: it rings, or the machine came up by itself. Looks for a Pehredar, and for one who waits; the broker is not

@@ -47,6 +47,8 @@ pub struct Watch {
     silent: NodeSet,
     /// Somebody needs more than is awake; the next reading tells whom to wake.
     wanted: bool,
+    /// It has watched for a while: whoever has not said by now how it stands may be asleep.
+    pub(super) listened: bool,
     /// All is to be switched off as soon as all are awake.
     disabling: bool,
 }
@@ -118,13 +120,23 @@ impl Watch {
 }
 
 /// Whether all of these hold, and enough voters are among them.
-fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> bool {
+pub(super) fn covered(config: &Config, covers: &[Cover], there: NodeSet) -> bool {
     #[cfg(seeded_bugs)]
     if let Some(verdict) = super::bugs::covered(config, covers, there) {
         return verdict;
     }
-    let voters = config.voters.and(there).count() >= u32::from(config.voters_need());
+    let voters = config.voters.and(there).count() >= config.voters_need();
     voters && covers.iter().all(|cover| cover.holds(there))
+}
+
+/// Those who are there without as many of these as is covered: whoever was suggested first goes on duty last.
+fn smallest_watch(config: &Config, covers: &[Cover], there: NodeSet, may_sleep: NodeSet) -> NodeSet {
+    let mut may_sleep = may_sleep.and(there);
+    while !may_sleep.is_empty() && !covered(config, covers, there.minus(may_sleep)) {
+        let last = may_sleep.iter().last();
+        may_sleep = last.map_or(NodeSet::EMPTY, |last| may_sleep.without(last));
+    }
+    there.minus(may_sleep)
 }
 
 impl Guard {
@@ -174,11 +186,18 @@ impl Guard {
             Role::Pehredar(watch) => watch.silent,
             Role::None | Role::Temporary => NodeSet::EMPTY,
         };
-        self.rouse(config, missing.minus(silent), fx);
+        if wanted || self.has_listened() {
+            self.rouse(config, missing.minus(silent), fx);
+        }
         if self.finish_disabling(config, fx) || self.plan_anew(config, view, (there, wanted), fx) {
             return;
         }
         self.grant(config, view, fx);
+    }
+
+    /// A new Pehredar would wake everybody, since nobody has told it anything yet.
+    const fn has_listened(&self) -> bool {
+        matches!(&self.role, Role::Pehredar(watch) if watch.listened)
     }
 
     /// Brokers that are not known to be up, whatever they do.
@@ -197,7 +216,7 @@ impl Guard {
             // A gear in which nobody sleeps asks for more than there are.
             woken = woken.or(cover.wake(there, woken).and(asleep));
         }
-        let lacks_voters = config.voters.and(there.or(woken)).count() < u32::from(config.voters_need());
+        let lacks_voters = config.voters.and(there.or(woken)).count() < config.voters_need();
         if lacks_voters {
             woken = woken.or(asleep.and(config.voters));
         }
@@ -224,12 +243,7 @@ impl Guard {
         } else {
             NodeSet::EMPTY
         };
-        let smaller = there.minus(may_sleep);
-        let watchers = if covered(config, &view.covers, smaller) {
-            smaller
-        } else {
-            there
-        };
+        let watchers = smallest_watch(config, &view.covers, there, may_sleep);
         let plan = Plan {
             gear: config.gear,
             watch: watchers,
@@ -644,6 +658,8 @@ impl Watch {
     /// Who is next, and its lock: the lowest number first.
     fn next(&self, purpose: Purpose, config: &Config, plan: Plan, round: NodeSet) -> Option<(NodeId, u64)> {
         let fits = |node: NodeId| match purpose {
+            #[cfg(seeded_bugs)]
+            Purpose::Sleep if config.has(super::bugs::Bug::P7DutySleeps) => self.willing.contains(node),
             Purpose::Sleep => self.willing.contains(node) && plan.members.contains(node) && !plan.watch.contains(node),
             Purpose::Maintenance => round.contains(node) && self.active.contains(node),
         };

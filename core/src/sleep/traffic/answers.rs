@@ -1,14 +1,19 @@
-//! What a broker sends: answers, each behind its length; and whether an answer to a fetch carries records.
+//! What a broker sends: answers, each behind its length; whether an answer to a fetch carries records, and what an answer to
+//! ApiVersions may offer.
 
 use super::Misframed;
+#[cfg(seeded_bugs)]
+use super::bugs::Bug;
 use super::field::{Field, said};
 use super::flight::Awaited;
+use super::versions::Offered;
 
 /// The number of the request: what every answer begins with.
 const HEAD_BYTES: i32 = 4;
 
 /// The versions of Fetch whose answers can be read here.
-const FETCH_VERSIONS: core::ops::RangeInclusive<i16> = 4..=18;
+const FETCH_VERSIONS: core::ops::RangeInclusive<i16> = 4..=FETCH_MAX;
+pub(super) const FETCH_MAX: i16 = 18;
 
 /// Finds the answers in what a broker sends, and those that tell of traffic.
 #[derive(Clone, Debug)]
@@ -17,6 +22,9 @@ pub struct Answers {
     left: u32,
     at: At,
     fetched: Fetched,
+    offered: Offered,
+    #[cfg(seeded_bugs)]
+    bug: Option<Bug>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +32,7 @@ enum At {
     Length,
     Correlation,
     Fetched,
+    Offered,
     Rest,
 }
 
@@ -36,27 +45,40 @@ impl Answers {
             left: 0,
             at: At::Length,
             fetched: Fetched::new(0),
+            offered: Offered::new(0),
+            #[cfg(seeded_bugs)]
+            bug: None,
         }
+    }
+
+    /// The same with a seeded bug.
+    #[cfg(seeded_bugs)]
+    #[must_use]
+    pub const fn with_bug(mut self, bug: Option<Bug>) -> Self {
+        self.bug = bug;
+        self
     }
 
     /// Takes the next bytes. Of each answer that begins in them it asks once, by its number, what it is the answer to. How many
     /// answers told of traffic: fetches with records, and whatever could not be understood.
     ///
+    /// It changes nothing but what an answer to ApiVersions offers beyond [`READABLE`](super::READABLE), in place.
+    ///
     /// # Errors
     /// If these are no answers of Kafka's.
-    pub fn feed(&mut self, bytes: &[u8], mut awaited: impl FnMut(i32) -> Awaited) -> Result<u32, Misframed> {
+    pub fn feed(&mut self, bytes: &mut [u8], mut awaited: impl FnMut(i32) -> Awaited) -> Result<u32, Misframed> {
         let (mut bytes, mut traffic) = (bytes, 0_u32);
         loop {
             if self.at == At::Rest {
                 let passed = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-                bytes = bytes.get(passed..).unwrap_or(&[]);
+                bytes = bytes.get_mut(passed..).unwrap_or_default();
                 self.left = self.left.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
                 if self.left > 0 {
                     return Ok(traffic);
                 }
                 self.next(At::Length, Field::number(4));
             }
-            let Some((byte, rest)) = bytes.split_first() else {
+            let Some((byte, rest)) = bytes.split_first_mut() else {
                 return Ok(traffic);
             };
             bytes = rest;
@@ -65,6 +87,7 @@ impl Answers {
             }
             let verdict = match self.at {
                 At::Fetched => self.fetched.take(*byte),
+                At::Offered => self.offered.take(byte).then_some(false),
                 At::Length => {
                     if let Some(value) = self.field.take(*byte) {
                         let length = value.cast_signed();
@@ -80,16 +103,25 @@ impl Answers {
                     None => continue,
                     Some(Awaited::Other) => Some(false),
                     Some(Awaited::Unknown) => Some(true),
+                    Some(Awaited::Versions(version)) => {
+                        self.offered = Offered::new(version);
+                        #[cfg(seeded_bugs)]
+                        self.offered.seed(self.bug);
+                        self.at = At::Offered;
+                        None
+                    }
                     Some(Awaited::Fetch(version)) => {
                         self.fetched = Fetched::new(version);
+                        #[cfg(seeded_bugs)]
+                        self.fetched.seed(self.bug);
                         self.at = At::Fetched;
-                        (!FETCH_VERSIONS.contains(&version)).then_some(true)
+                        (!FETCH_VERSIONS.contains(&version)).then_some(self.unread(Unread::Version))
                     }
                 },
                 At::Rest => None,
             };
             // One that ends before it has told is not understood.
-            let verdict = verdict.or_else(|| (self.left == 0).then_some(true));
+            let verdict = verdict.or_else(|| (self.left == 0).then_some(self.unread(Unread::CutShort)));
             if let Some(is_traffic) = verdict {
                 traffic = traffic.saturating_add(is_traffic.into());
                 self.at = At::Rest;
@@ -97,10 +129,32 @@ impl Answers {
         }
     }
 
+    /// What cannot be read is traffic, whatever the reason.
+    #[cfg(not(seeded_bugs))]
+    const fn unread(&self, _why: Unread) -> bool {
+        let _ = self;
+        true
+    }
+
+    #[cfg(seeded_bugs)]
+    const fn unread(&self, why: Unread) -> bool {
+        !matches!(
+            (self.bug, why),
+            (Some(Bug::UnknownVersionIsIdle), Unread::Version) | (Some(Bug::CutShortIsIdle), Unread::CutShort)
+        )
+    }
+
     const fn next(&mut self, at: At, field: Field) {
         self.at = at;
         self.field = field;
     }
+}
+
+/// Why an answer cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    Version,
+    CutShort,
 }
 
 impl Default for Answers {
@@ -118,6 +172,8 @@ struct Fetched {
     topics_left: u32,
     partitions_left: u32,
     aborted_left: u32,
+    #[cfg(seeded_bugs)]
+    bug: Option<Bug>,
 }
 
 /// What is being read.
@@ -156,7 +212,14 @@ impl Fetched {
             topics_left: 0,
             partitions_left: 0,
             aborted_left: 0,
+            #[cfg(seeded_bugs)]
+            bug: None,
         }
+    }
+
+    #[cfg(seeded_bugs)]
+    const fn seed(&mut self, bug: Option<Bug>) {
+        self.bug = bug;
     }
 
     const fn top(version: i16) -> Field {
@@ -197,6 +260,8 @@ impl Fetched {
             In::Aborted | In::AbortedTags => self.next_aborted(),
             In::ReadFrom => self.next(In::RecordBytes, Field::length(flexible, 4)),
             In::RecordBytes if said(flexible, 4, value) > 0 => return Some(true),
+            #[cfg(seeded_bugs)]
+            In::RecordBytes if self.bug == Some(Bug::FirstEmptyEndsIt) => return Some(false),
             In::RecordBytes if flexible => self.next(In::PartitionTags, Field::tags()),
             In::RecordBytes | In::PartitionTags => return self.next_partition(),
             In::TopicTags => return self.next_topic(),

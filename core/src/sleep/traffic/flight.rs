@@ -2,13 +2,17 @@
 
 use alloc::collections::VecDeque;
 
-use super::{Asked, FETCH};
+#[cfg(seeded_bugs)]
+use super::bugs::Bug;
+use super::{API_VERSIONS, Asked, FETCH};
 
 /// What an answer is the answer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Awaited {
     /// A fetch, in this version.
     Fetch(i16),
+    /// A question for the versions that the broker takes, in this version.
+    Versions(i16),
     /// Something whose answer tells nothing.
     Other,
     /// Nothing that was asked: whoever answers or asks does not keep Kafka's order.
@@ -21,6 +25,8 @@ pub struct InFlight {
     waiting: VecDeque<Asked>,
     max: usize,
     is_lost: bool,
+    #[cfg(seeded_bugs)]
+    bug: Option<Bug>,
 }
 
 impl InFlight {
@@ -31,7 +37,17 @@ impl InFlight {
             waiting: VecDeque::new(),
             max,
             is_lost: false,
+            #[cfg(seeded_bugs)]
+            bug: None,
         }
+    }
+
+    /// The same with a seeded bug.
+    #[cfg(seeded_bugs)]
+    #[must_use]
+    pub const fn with_bug(mut self, bug: Option<Bug>) -> Self {
+        self.bug = bug;
+        self
     }
 
     /// Notes a request. If more wait than may, the order is given up: from then on every answer is [`Awaited::Unknown`], and
@@ -50,13 +66,13 @@ impl InFlight {
     /// What the answer with this number is the answer to. Once the order is lost it stays lost.
     pub fn answered(&mut self, correlation: i32) -> Awaited {
         match self.waiting.pop_front() {
-            Some(asked) if asked.correlation == correlation => {
-                if asked.key == FETCH {
-                    Awaited::Fetch(asked.version)
-                } else {
-                    Awaited::Other
-                }
-            }
+            Some(asked) if asked.correlation == correlation => match asked.key {
+                FETCH => Awaited::Fetch(asked.version),
+                API_VERSIONS => Awaited::Versions(asked.version),
+                _ => Awaited::Other,
+            },
+            #[cfg(seeded_bugs)]
+            Some(_) if self.bug == Some(Bug::OrderUnchecked) => Awaited::Other,
             Some(_) | None => {
                 self.lose();
                 Awaited::Unknown
@@ -84,6 +100,7 @@ impl InFlight {
 
 #[cfg(test)]
 mod tests {
+    use super::super::classify;
     use super::*;
 
     const fn asked(key: i16, correlation: i32) -> Asked {
@@ -92,6 +109,7 @@ mod tests {
             version: 17,
             correlation,
             is_answered: true,
+            meaning: classify(key),
         }
     }
 

@@ -1,10 +1,15 @@
 //! What a client sends: requests, each behind its length.
 
+#[cfg(seeded_bugs)]
+use super::bugs::Bug;
 use super::field::{Field, said};
-use super::{Misframed, PRODUCE};
+use super::{Meaning, Misframed, PRODUCE, classify};
 
 /// Kind, version and number of a request: what every frame of a client begins with.
 const HEAD_BYTES: i32 = 8;
+
+/// The highest version of Produce whose head is known.
+pub(super) const PRODUCE_MAX: i16 = 13;
 
 /// The version of Produce from which its fields are flexible, and the first that names a transaction.
 const PRODUCE_FLEXIBLE: i16 = 9;
@@ -21,6 +26,8 @@ pub struct Asked {
     pub correlation: i32,
     /// Whether the broker answers it: all but a Produce with `acks=0`.
     pub is_answered: bool,
+    /// What its kind says.
+    pub meaning: Meaning,
 }
 
 /// Finds the requests in what a client sends.
@@ -31,6 +38,8 @@ pub struct Requests {
     field: Field,
     left: u32,
     asked: Asked,
+    #[cfg(seeded_bugs)]
+    bug: Option<Bug>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +72,19 @@ impl Requests {
                 version: 0,
                 correlation: 0,
                 is_answered: true,
+                meaning: Meaning::Traffic,
             },
+            #[cfg(seeded_bugs)]
+            bug: None,
         }
+    }
+
+    /// The same with a seeded bug.
+    #[cfg(seeded_bugs)]
+    #[must_use]
+    pub const fn with_bug(mut self, bug: Option<Bug>) -> Self {
+        self.bug = bug;
+        self
     }
 
     /// Takes the next bytes, and tells each request whose head is complete with them. It is told before the byte that could
@@ -153,6 +173,11 @@ impl Requests {
 
     fn done(&mut self, is_answered: bool, tell: &mut impl FnMut(Asked)) {
         self.asked.is_answered = is_answered;
+        self.asked.meaning = classify(self.asked.key);
+        #[cfg(seeded_bugs)]
+        if let Some(bug) = self.bug {
+            bug.in_request(&mut self.asked);
+        }
         tell(self.asked);
         self.next(At::Rest, Field::skip(0));
     }

@@ -1,0 +1,60 @@
+//! Seeded bugs of traffic. Compiled only under `cfg(seeded_bugs)`; each one must be caught by the models.
+
+use super::{Asked, Meaning, PRODUCE};
+
+/// One bug, chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bug {
+    /// A Produce counts as what idle clients send.
+    ProduceIsIdle,
+    /// A kind of request that nobody knows counts as idle.
+    UnknownKindIsIdle,
+    /// An answer is awaited for a Produce that gets none.
+    SilentProduceIsAwaited,
+    /// An answer to a fetch is idle if its first partition is empty.
+    FirstEmptyEndsIt,
+    /// An answer to a fetch in a version that is not known counts as idle.
+    UnknownVersionIsIdle,
+    /// An answer that ends too early counts as idle.
+    CutShortIsIdle,
+    /// An answer is taken for that of the oldest request, whatever its number.
+    OrderUnchecked,
+    /// A broker that lacks a version is believed to answer in it.
+    FallbackIsForgotten,
+    /// The highest version that is offered is what can be read, even if the broker takes less.
+    OfferIsRaised,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::ProduceIsIdle,
+        Self::UnknownKindIsIdle,
+        Self::SilentProduceIsAwaited,
+        Self::FirstEmptyEndsIt,
+        Self::UnknownVersionIsIdle,
+        Self::CutShortIsIdle,
+        Self::OrderUnchecked,
+        Self::FallbackIsForgotten,
+        Self::OfferIsRaised,
+    ];
+
+    /// What it does to a request that was seen.
+    pub(super) fn in_request(self, asked: &mut Asked) {
+        // The last kind that Kafka had when this was written.
+        const LAST_KIND: i16 = 92;
+        match self {
+            Self::ProduceIsIdle if asked.key == PRODUCE => asked.meaning = Meaning::Idle,
+            Self::UnknownKindIsIdle if asked.key > LAST_KIND => asked.meaning = Meaning::Idle,
+            Self::SilentProduceIsAwaited => asked.is_answered = true,
+            Self::ProduceIsIdle
+            | Self::UnknownKindIsIdle
+            | Self::FirstEmptyEndsIt
+            | Self::UnknownVersionIsIdle
+            | Self::CutShortIsIdle
+            | Self::OrderUnchecked
+            | Self::FallbackIsForgotten
+            | Self::OfferIsRaised => {}
+        }
+    }
+}
