@@ -47,10 +47,53 @@ pub enum Ask {
         #[serde(default)]
         confirmed: bool,
     },
+    /// The Pehredar shall let brokers sleep again.
+    Enable {
+        /// Above that of every order before: [`crate::SleepStatus::epoch`] says which was the last. An order that comes again is void.
+        epoch: u64,
+    },
+    /// All shall wake up and stay awake, until an admin enables again.
+    Disable,
+    /// This node's broker shall wake up, or all shall.
+    Wake {
+        /// All.
+        #[serde(default)]
+        all: bool,
+    },
+    /// The Pehredar shall let these brokers be worked on, one after the other, itself last.
+    Maintain {
+        /// Which; all of them if there are none here.
+        #[serde(default)]
+        nodes: Vec<u16>,
+    },
+    /// The work on this node's broker is done.
+    Maintained,
+    /// This node's broker shall never sleep, or may again.
+    StayAwake {
+        /// Whether it shall stay awake.
+        on: bool,
+    },
+    /// Would this node's broker sleep if it were let? Why not?
+    SelfCheck,
 }
 
 /// The names of all requests.
-pub const NAMES: [&str; 7] = ["leader", "status", "transfer", "drain", "resign", "append", "entries"];
+pub const NAMES: [&str; 14] = [
+    "leader",
+    "status",
+    "transfer",
+    "drain",
+    "resign",
+    "append",
+    "entries",
+    "enable",
+    "disable",
+    "wake",
+    "maintain",
+    "maintained",
+    "stay-awake",
+    "self-check",
+];
 
 impl Ask {
     /// Its name in a request.
@@ -64,6 +107,43 @@ impl Ask {
             Self::Resign => "resign",
             Self::Append { .. } => "append",
             Self::Entries { .. } => "entries",
+            Self::Enable { .. } => "enable",
+            Self::Disable => "disable",
+            Self::Wake { .. } => "wake",
+            Self::Maintain { .. } => "maintain",
+            Self::Maintained => "maintained",
+            Self::StayAwake { .. } => "stay-awake",
+            Self::SelfCheck => "self-check",
+        }
+    }
+
+    /// Whether it only asks. Anybody may.
+    #[must_use]
+    pub const fn is_question(&self) -> bool {
+        matches!(
+            self,
+            Self::Leader | Self::Status | Self::Entries { .. } | Self::SelfCheck
+        )
+    }
+
+    /// Whether it is about sleep: only a cluster with guard duty has an answer.
+    #[must_use]
+    pub const fn is_of_sleep(&self) -> bool {
+        match self {
+            Self::Enable { .. }
+            | Self::Disable
+            | Self::Wake { .. }
+            | Self::Maintain { .. }
+            | Self::Maintained
+            | Self::StayAwake { .. }
+            | Self::SelfCheck => true,
+            Self::Leader
+            | Self::Status
+            | Self::Transfer { .. }
+            | Self::Drain { .. }
+            | Self::Resign
+            | Self::Append { .. }
+            | Self::Entries { .. } => false,
         }
     }
 
@@ -122,6 +202,8 @@ pub enum Reply {
     Appended(Place),
     /// To [`Ask::Entries`].
     Entries(Box<Entries>),
+    /// To [`Ask::SelfCheck`].
+    SelfChecked(Box<SelfChecked>),
     /// It was understood and not done.
     Refused(Refused),
     /// It was not understood.
@@ -208,6 +290,28 @@ pub struct Entries {
     pub kept_from: u64,
     /// Whether a majority stood behind it.
     pub confirmed: bool,
+}
+
+/// What a member of PEHRA finds when it checks itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfChecked {
+    /// The node.
+    pub node: u16,
+    /// It would sleep if it were let.
+    pub would_sleep: bool,
+    /// Each thing that was looked at, in the order in which they were.
+    pub checks: Vec<Checked>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// What.
+    pub what: String,
+    /// Whether it is well.
+    pub well: bool,
+    /// What was found, and what to do if it is not well.
+    pub found: String,
 }
 
 /// That a request was understood and not carried out.
@@ -306,6 +410,7 @@ impl Reply {
             Self::Done(done) => under("done", value(done)),
             Self::Appended(place) => under("appended", value(place)),
             Self::Entries(entries) => under("entries", value(entries)),
+            Self::SelfChecked(checked) => under("self-checked", value(checked)),
             Self::Refused(refused) => under("refused", value(refused)),
             Self::Error(trouble) => under("error", value(trouble)),
         }
@@ -334,11 +439,14 @@ impl Reply {
             None => {}
         }
         type Read = fn(Value) -> serde_json::Result<Reply>;
-        let kinds: [(&str, Read); 6] = [
+        let kinds: [(&str, Read); 7] = [
             ("status", |value| serde_json::from_value(value).map(Self::Status)),
             ("done", |value| serde_json::from_value(value).map(Self::Done)),
             ("appended", |value| serde_json::from_value(value).map(Self::Appended)),
             ("entries", |value| serde_json::from_value(value).map(Self::Entries)),
+            ("self-checked", |value| {
+                serde_json::from_value(value).map(Self::SelfChecked)
+            }),
             ("refused", |value| serde_json::from_value(value).map(Self::Refused)),
             ("error", |value| serde_json::from_value(value).map(Self::Error)),
         ];
@@ -352,7 +460,7 @@ impl Reply {
             }
         }
         Err(Unreadable(
-            "it has none of leader, status, done, appended, entries, refused, error".into(),
+            "it has none of leader, status, done, appended, entries, self-checked, refused, error".into(),
         ))
     }
 }

@@ -29,7 +29,14 @@
 //! | `{"ask":"resign"}` | likewise | the leader steps down and lets the others choose |
 //! | `{"ask":"append","text":"…"}` | `{"appended":{"index":7,"term":3}}` or `{"refused":…}` | it is decided, in this place; a refusal that says "still may" leaves it open |
 //! | `{"ask":"entries","from":5}` | `{"entries":{"list":[{"index":7,"term":3,"text":"…"}],"upto":7,…}}` ([`ask::Entries`]) | the node's own copy; with `"confirmed":true` only the leader answers, and misses nothing |
-//! | `transfer`, `drain`, `resign`, `append`, from somebody who may not | `{"refused":{"ask":"drain","reason":"…"}}` | see [`Commanders`] |
+//! | `{"ask":"enable","epoch":3}` | `{"done":…}` or `{"refused":…}` | the Pehredar lets brokers sleep again; the epoch must be above the last one |
+//! | `{"ask":"disable"}` | likewise | all wake up and stay awake |
+//! | `{"ask":"wake","all":false}` | likewise | this node's broker wakes up, or all do |
+//! | `{"ask":"maintain","nodes":[1]}` | likewise | the Pehredar lets these be worked on in turn (all, if none is named), itself last |
+//! | `{"ask":"maintained"}` | likewise | the work on this node's broker is done |
+//! | `{"ask":"stay-awake","on":true}` | likewise | this node's broker never sleeps, until `"on":false` |
+//! | `{"ask":"self-check"}` | `{"self-checked":{"node":1,"would_sleep":false,"checks":[…]}}` ([`ask::SelfChecked`]) | would it sleep if it were let, and why not |
+//! | what is no question, from somebody who may not | `{"refused":{"ask":"drain","reason":"…"}}` | see [`Commanders`] |
 //! | anything else | `{"error":{"kind":"…","reason":"…"}}` | the request was not understood |
 //!
 //! **The fencing number** is the term. It grows with every leadership and no two leaders ever have the same one. Pass it
@@ -48,10 +55,12 @@ mod check;
 mod cluster;
 mod problem;
 mod seed;
+mod sleeping;
 mod status;
 mod toml_file;
 
 pub use address::Address;
 pub use cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 pub use problem::{ConfigError, Problem};
+pub use sleeping::{DoingNow, PlanStatus, SleepStatus, WatchRole};
 pub use status::{Disk, Log, PeerStatus, RoleNow, Status};

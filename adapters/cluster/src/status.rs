@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sleeping::SleepStatus;
+
 /// What a node does just now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +80,9 @@ pub struct Status {
     /// Its log, if the cluster keeps one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
+    /// Its guard duty, if the cluster has brokers that sleep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sleep: Option<SleepStatus>,
     /// The other nodes, by id.
     pub peers: Vec<PeerStatus>,
     /// To whom it has a connection: bits, lowest id first. The rows of all nodes together show who reaches whom.

@@ -6,10 +6,10 @@ use pehra_cluster::ask::{
     Ask, Done, Entries, Entry, Lead, Leader, NAMES, Place, REQUEST_BYTES_MAX, Refused, Reply, Trouble, TroubleKind,
     Unknown,
 };
-use pehra_cluster::{Disk, Log, PeerStatus, RoleNow, Status};
+use pehra_cluster::{Disk, DoingNow, Log, PeerStatus, PlanStatus, RoleNow, SleepStatus, Status, WatchRole};
 use proptest::prelude::*;
 
-fn all() -> [Ask; 9] {
+fn all() -> [Ask; 17] {
     [
         Ask::Leader,
         Ask::Status,
@@ -26,6 +26,14 @@ fn all() -> [Ask; 9] {
             from: 7,
             confirmed: true,
         },
+        Ask::Enable { epoch: 3 },
+        Ask::Disable,
+        Ask::Wake { all: true },
+        Ask::Maintain { nodes: vec![1, 2] },
+        Ask::Maintain { nodes: vec![] },
+        Ask::Maintained,
+        Ask::StayAwake { on: true },
+        Ask::SelfCheck,
     ]
 }
 
@@ -41,6 +49,14 @@ fn requests_look_as_documented_and_read_as_they_are_written() {
         r#"{"ask":"append","text":"a \"b\""}"#,
         r#"{"ask":"entries","from":0,"confirmed":false}"#,
         r#"{"ask":"entries","from":7,"confirmed":true}"#,
+        r#"{"ask":"enable","epoch":3}"#,
+        r#"{"ask":"disable"}"#,
+        r#"{"ask":"wake","all":true}"#,
+        r#"{"ask":"maintain","nodes":[1,2]}"#,
+        r#"{"ask":"maintain","nodes":[]}"#,
+        r#"{"ask":"maintained"}"#,
+        r#"{"ask":"stay-awake","on":true}"#,
+        r#"{"ask":"self-check"}"#,
     ]) {
         assert_eq!(String::from_utf8(ask.write()).expect("text"), text);
         assert_eq!(Ask::read(text.as_bytes()).as_ref(), Ok(ask));
@@ -263,6 +279,79 @@ fn role() -> impl Strategy<Value = RoleNow> {
     ])
 }
 
+fn sleep() -> impl Strategy<Value = SleepStatus> {
+    let doing = prop::sample::select(vec![
+        DoingNow::Active,
+        DoingNow::Draining,
+        DoingNow::Asleep,
+        DoingNow::Ringing,
+        DoingNow::Waking,
+        DoingNow::Maintenance,
+    ]);
+    let role = prop::sample::select(vec![WatchRole::None, WatchRole::Pehredar, WatchRole::Temporary]);
+    let plan = prop::option::of(
+        any::<(u64, u64, Vec<u16>)>().prop_map(|(index, term, watch)| PlanStatus {
+            index,
+            term,
+            gear: "lean".into(),
+            members: watch.iter().map(|id| id ^ 1).collect(),
+            watch,
+        }),
+    );
+    (
+        doing,
+        role,
+        plan,
+        any::<(bool, u64, Option<i32>, Option<u64>)>(),
+        any::<[u64; 5]>(),
+    )
+        .prop_map(
+            |(doing, role, plan, (on, epoch, broker, traffic_ms), [doing_ms, grants, sleeps, wakes, asleep_ms])| {
+                SleepStatus {
+                    on,
+                    epoch,
+                    gear: "watch".into(),
+                    role,
+                    broker,
+                    doing,
+                    doing_ms,
+                    awake_because: (!on).then(|| "it is switched off".into()),
+                    stay_awake: on,
+                    plan,
+                    round: vec![3],
+                    traffic_ms,
+                    grants,
+                    sleeps,
+                    wakes,
+                    asleep_ms,
+                    declined: [("busy".to_owned(), wakes)].into(),
+                    alerts: vec![1, 2],
+                    held_back: on.then(|| "traffic".into()),
+                    power: "process".into(),
+                }
+            },
+        )
+}
+
+#[test]
+fn names_for_people_are_those_of_the_protocol_and_a_later_releases_are_unknown() {
+    for doing in [DoingNow::Active, DoingNow::Asleep, DoingNow::Maintenance] {
+        assert_eq!(serde_json::to_value(doing).expect("JSON"), doing.name());
+    }
+    assert_eq!(
+        serde_json::from_str::<DoingNow>("\"flying\"").ok(),
+        Some(DoingNow::Unknown)
+    );
+    assert_eq!(
+        serde_json::from_str::<WatchRole>("\"king\"").ok(),
+        Some(WatchRole::Unknown)
+    );
+    assert_eq!(
+        serde_json::to_value(WatchRole::Temporary).expect("JSON"),
+        WatchRole::Temporary.name()
+    );
+}
+
 proptest! {
     #[test]
     fn any_status_reads_as_it_was_written(
@@ -275,12 +364,12 @@ proptest! {
         peers in prop::collection::vec(peer(), 0..6),
         links in any::<u64>(),
         refusals in prop::collection::btree_map("[a-z-]{1,12}", any::<u64>(), 0..6),
-        log in any::<Option<(u64, u64, u64, u64, bool)>>(),
+        (log, sleep) in (any::<Option<(u64, u64, u64, u64, bool)>>(), prop::option::of(sleep())),
     ) {
         let log = log.map(|(snapshot, last, decided, applied, lacks)| Log { snapshot, last, decided, applied, lacks });
         let status = Status {
             version, cluster, number, node, pid, incarnation, store, up_ms, role, term, leader, draining, trouble, heartbeat_ms,
-            election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, log, peers, links, refusals,
+            election_ms, disk: Disk { pending, oldest_ms, commits, longest_ms }, log, sleep, peers, links, refusals,
         };
         let name = serde_json::to_value(role).expect("JSON");
         prop_assert_eq!(Some(role.name()), name.as_str());

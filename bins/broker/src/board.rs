@@ -141,6 +141,7 @@ pub fn status(identity: &Identity, board: &Board, mesh: &Mesh) -> Status {
             longest_ms: content.longest_ms,
         },
         log: None,
+        sleep: None,
         links: linked.fold(0, |bits, peer| bits | 1 << peer.node),
         peers,
         refusals: refusals(&content, mesh),

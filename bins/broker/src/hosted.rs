@@ -151,6 +151,15 @@ pub fn election_command(ask: &Ask) -> Option<election::Command> {
         Ask::Transfer { to } => Some(election::Command::Transfer(to.map(NodeId))),
         Ask::Resign => Some(election::Command::Resign),
         Ask::Drain { on } => Some(election::Command::Drain(*on)),
-        Ask::Status | Ask::Append { .. } | Ask::Entries { .. } => None,
+        Ask::Status
+        | Ask::Append { .. }
+        | Ask::Entries { .. }
+        | Ask::Enable { .. }
+        | Ask::Disable
+        | Ask::Wake { .. }
+        | Ask::Maintain { .. }
+        | Ask::Maintained
+        | Ask::StayAwake { .. }
+        | Ask::SelfCheck => None,
     }
 }

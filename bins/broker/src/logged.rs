@@ -63,7 +63,7 @@ impl Hosted for Log {
         match ask {
             Ask::Append { text } => Some(Command::Propose(text.clone().into_bytes())),
             Ask::Entries { .. } => Some(Command::Read),
-            Ask::Leader | Ask::Status | Ask::Transfer { .. } | Ask::Drain { .. } | Ask::Resign => None,
+            _ => None,
         }
     }
 

@@ -284,8 +284,7 @@ impl<P: Hosted> Office<P> {
             incoming.answer.send(Reply::Status(Box::new(status)).write().into());
             return;
         }
-        let is_question = matches!(ask, Ask::Leader | Ask::Entries { .. });
-        if !is_question {
+        if !ask.is_question() {
             if let Some(reason) = self.trust.refusal(&incoming.peer) {
                 self.board.refused("commands");
                 // All are counted. A stranger must not fill the log.
@@ -306,8 +305,11 @@ impl<P: Hosted> Office<P> {
             return;
         }
         let Some(command) = election_command(&ask).map(P::elects).or_else(|| P::command(&ask)) else {
-            let reason =
-                "this cluster keeps no journal: add [log] to its file, raise its number, and restart all nodes";
+            let reason = if ask.is_of_sleep() {
+                "no broker of this cluster sleeps: add [sleep] to its file, raise its number, and restart all nodes"
+            } else {
+                "this cluster keeps no journal: add [log] to its file, raise its number, and restart all nodes"
+            };
             incoming
                 .answer
                 .send(not_carried_out(&ask, reason.into()).write().into());

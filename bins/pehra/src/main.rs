@@ -28,6 +28,7 @@ use clap::{Parser, Subcommand};
 ///   pehra energy --brokers 9 --idle 80     what sleeping would save, simulated
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
+///   pehra journal append "…"                a text on the disks of a majority, in one order for all
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 struct Args {
@@ -57,6 +58,7 @@ enum Command {
     Transfer(cluster::TransferArgs),
     Drain(cluster::DrainArgs),
     Resign(cluster::ResignArgs),
+    Journal(cluster::JournalArgs),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Transfer(args) => cluster::transfer(&args),
         Command::Drain(args) => cluster::drain(&args),
         Command::Resign(args) => cluster::resign(&args),
+        Command::Journal(args) => cluster::journal(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -15,29 +15,46 @@ use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A cluster of three in the older format, and the lines of its boot.
+/// A cluster of three, and the lines of its boot.
 struct Boot {
-    folder: tempfile::TempDir,
+    /// Goes when the test has ended.
+    _folder: tempfile::TempDir,
+    config: PathBuf,
     process: Process,
     lines: Receiver<Value>,
 }
 
-fn config(folder: &tempfile::TempDir) -> PathBuf {
+fn seed_file(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("config.txt")
 }
 
 impl Boot {
+    /// Of a file in the older format.
     fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let mut text = "N: 3\n".to_owned();
         for id in 0..3 {
             let _ = writeln!(text, "node{id}: localhost:{}", free_port());
         }
-        std::fs::write(config(&folder), text).unwrap();
+        Self::of("config.txt", &text, arguments)
+    }
+
+    /// Of nodes that keep a journal.
+    fn with_journal() -> Self {
+        let mut text = "[cluster]\nname = \"notes\"\n[log]\n".to_owned();
+        for id in 0..3 {
+            let _ = write!(text, "[[node]]\nid = {id}\naddress = \"localhost:{}\"\n", free_port());
+        }
+        Self::of("cluster.toml", &text, &[])
+    }
+
+    fn of(name: &str, text: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join(name);
+        std::fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_pehra"));
         command
             .arg("boot")
-            .arg(config(&folder))
+            .arg(&config)
             .args(arguments)
             .stdout(Stdio::piped())
             .stdin(Stdio::null());
@@ -50,7 +67,12 @@ impl Boot {
                 let _ = tell.send(line);
             }
         });
-        Self { folder, process, lines }
+        Self {
+            _folder: folder,
+            config,
+            process,
+            lines,
+        }
     }
 
     /// Waits for a line.
@@ -66,7 +88,7 @@ impl Boot {
     }
 
     fn pehra(&self, arguments: &[&str]) -> Output {
-        let config = config(&self.folder).display().to_string();
+        let config = self.config.display().to_string();
         Command::new(env!("CARGO_BIN_EXE_pehra"))
             .args([arguments[0], "--config", &config])
             .args(&arguments[1..])
@@ -165,6 +187,69 @@ fn a_booted_cluster_is_shown_moved_drained_and_stopped() {
     assert_eq!(lines.last().unwrap()["event"], "stopped", "{lines:?}");
 }
 
+/// `pehra journal WHAT …`: its options come after its own subcommand.
+fn journal(boot: &Boot, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pehra"));
+    command.arg("journal").args(arguments).arg("--config").arg(&boot.config);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn texts_are_appended_read_and_survive_their_leader() {
+    let boot = Boot::with_journal();
+    let (node, _) = boot.leader();
+    let one = journal(&boot, &["append", "the pump is on", "--json"], "");
+    let one: Value = serde_json::from_slice(&one.stdout).unwrap_or_else(|error| panic!("{error}: {one:?}"));
+    assert!(
+        one["index"].as_u64() > Some(0) && one["term"].as_u64() > Some(0),
+        "{one}"
+    );
+    let many = journal(&boot, &["append"], "a\nb\nc\n");
+    assert_eq!(String::from_utf8_lossy(&many.stdout).lines().count(), 3, "{many:?}");
+
+    let pid = boot.json(&["status"])["nodes"][usize::try_from(node).unwrap()]["pid"].as_u64();
+    kill(pid.unwrap());
+    wait_until("another leader", PATIENCE, || {
+        boot.json(&["leader"])["leader"]["node"] != node
+    });
+    boot.leader();
+    let list = said(&journal(&boot, &["list"], ""));
+    let texts: Vec<_> = list
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(_, text)| text)
+        .collect();
+    assert_eq!(texts, ["the pump is on", "a", "b", "c"], "{list}");
+    let from = list.lines().last().unwrap().split_once('\t').unwrap().0;
+    let last = said(&journal(&boot, &["list", "--from", from, "--json"], ""));
+    assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["text"], "c", "{last}");
+    let copy = ((node + 1) % 3).to_string();
+    wait_until("the copy has all", PATIENCE, || {
+        said(&journal(&boot, &["list", "--node", &copy], "")) == list
+    });
+    let nobody = journal(&boot, &["list", "--node", "7"], "");
+    assert!(
+        !nobody.status.success() && said(&nobody).contains("no such node"),
+        "{nobody:?}"
+    );
+    boot.stop();
+
+    let without = Boot::start(&[]);
+    without.leader();
+    let refused = journal(&without, &["append", "x"], "");
+    assert!(
+        !refused.status.success() && said(&refused).contains("add [log]"),
+        "{refused:?}"
+    );
+    without.stop();
+}
+
 #[test]
 fn a_dead_node_stays_down_and_one_started_by_hand_joins() {
     let boot = Boot::start(&["--json"]);
@@ -186,7 +271,7 @@ fn a_dead_node_stays_down_and_one_started_by_hand_joins() {
     let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_pehra")).with_file_name("pehra-broker"));
     command
         .arg("--config")
-        .arg(config(&boot.folder))
+        .arg(&boot.config)
         .args(["--id", &node.to_string()])
         .stderr(Stdio::null());
     let mut by_hand = Process::start(&mut command, "cargo build -p pehra-broker");
@@ -248,7 +333,7 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
     let folder = tempfile::tempdir().unwrap();
     let ports = [free_port(), free_port(), free_port()];
     let lines = (0..3).map(|id| format!("node{id}: localhost:{}\n", ports[id]));
-    std::fs::write(config(&folder), format!("N: 3\n{}", lines.collect::<String>())).unwrap();
+    std::fs::write(seed_file(&folder), format!("N: 3\n{}", lines.collect::<String>())).unwrap();
     let flight = folder.path().join("flight");
     let mut nodes: Vec<Process> = (0..3)
         .map(|id| {
@@ -256,7 +341,7 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
             let mut command = Command::new(program);
             command
                 .arg("--config")
-                .arg(config(&folder))
+                .arg(seed_file(&folder))
                 .args(["--id", &id.to_string()]);
             command.arg("--flight-recorder").arg(&flight).stderr(Stdio::null());
             Process::start(&mut command, "cargo build -p pehra-broker")
@@ -268,7 +353,7 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
             .output()
             .unwrap()
     };
-    let path = config(&folder).display().to_string();
+    let path = seed_file(&folder).display().to_string();
     wait_until("a leader", PATIENCE, || {
         pehra(&["leader", "--config", &path]).status.success()
     });
@@ -291,8 +376,8 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
 #[test]
 fn a_cluster_that_is_down_is_said_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(config(&folder), format!("N: 1\nnode0: localhost:{}\n", free_port())).unwrap();
-    let path = config(&folder).display().to_string();
+    std::fs::write(seed_file(&folder), format!("N: 1\nnode0: localhost:{}\n", free_port())).unwrap();
+    let path = seed_file(&folder).display().to_string();
     let run = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_pehra"))
             .args(arguments)

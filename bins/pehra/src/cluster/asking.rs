@@ -125,9 +125,12 @@ impl Asking {
             status: reply.and_then(|reply| match reply {
                 Reply::Status(status) => Ok(*status),
                 Reply::Error(trouble) => Err(trouble.to_string()),
-                Reply::Leader(_) | Reply::Done(_) | Reply::Appended(_) | Reply::Entries(_) | Reply::Refused(_) => {
-                    Err("answered another question".into())
-                }
+                Reply::Leader(_)
+                | Reply::Done(_)
+                | Reply::Appended(_)
+                | Reply::Entries(_)
+                | Reply::SelfChecked(_)
+                | Reply::Refused(_) => Err("answered another question".into()),
             }),
         };
         answers.into_iter().map(view).collect()

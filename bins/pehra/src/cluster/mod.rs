@@ -3,6 +3,7 @@
 mod asking;
 mod boot;
 mod children;
+mod journal;
 mod table;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use pehra_cluster::ask::{Ask, Leader, Reply};
 use serde_json::json;
 
 pub use boot::{Args as BootArgs, run as boot};
+pub use journal::{Args as JournalArgs, run as journal};
 
 use asking::Asking;
 use table::View;
@@ -252,7 +254,7 @@ fn carried_out(reply: Reply) -> Result<String, String> {
         Reply::Done(done) => Ok(done.what),
         Reply::Refused(refused) => Err(refused.why.reason),
         Reply::Error(trouble) => Err(trouble.to_string()),
-        Reply::Leader(_) | Reply::Status(_) | Reply::Appended(_) | Reply::Entries(_) => {
+        Reply::Leader(_) | Reply::Status(_) | Reply::Appended(_) | Reply::Entries(_) | Reply::SelfChecked(_) => {
             Err("the node answered another question".into())
         }
     }
