@@ -3,6 +3,7 @@
 mod aside;
 mod cluster;
 mod demo;
+mod energy;
 mod explore;
 mod plan;
 mod prepare;
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
 ///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore election                 a checked model, step by step in a browser
 ///   pehra plan --kafka localhost:9092      which brokers may sleep, and why others may not
+///   pehra energy --brokers 9 --idle 80     what sleeping would save, simulated
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
 ///   pehra journal append "…"                a text on the disks of a majority, in one order for all
@@ -49,6 +51,7 @@ enum Command {
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
     Plan(plan::Args),
+    Energy(energy::Args),
     Boot(cluster::BootArgs),
     Status(cluster::StatusArgs),
     Leader(cluster::LeaderArgs),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::SetAside(args) => aside::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Energy(args) => energy::run(&args),
         Command::Boot(args) => cluster::boot(&args),
         Command::Status(args) => cluster::status(&args),
         Command::Leader(args) => cluster::leader(&args),
