@@ -142,7 +142,15 @@ fn is_all_there(sent: &[Sent], read: &[Read]) {
     assert!(lost.is_empty(), "acknowledged, and not there as it was: {lost:?}");
 }
 
+/// The one with the lowest number: whoever calls as few as are needed calls that first, and gets no answer.
 fn the_pehredar_is_killed(barn: &mut Barn) {
+    barn.wait("node 1 watches", || {
+        let pehredar = barn.pehredar();
+        if let Some(other) = pehredar.filter(|other| *other != 1) {
+            let _ = barn.ask(other, r#"{"ask":"transfer","to":1}"#);
+        }
+        pehredar == Some(1)
+    });
     let sleeper = barn.one_sleeps();
     let pehredar = barn.pehredar().expect("somebody let it sleep");
     assert_ne!(pehredar, sleeper);

@@ -10,7 +10,7 @@ use pehra_core::election::Refusal as Elected;
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::Sleep;
 use pehra_core::sleep::coverage::{Gear, Rules};
-use pehra_core::sleep::guard::{self, Guard, Order, Purpose, Refusal, Role, Stage, State};
+use pehra_core::sleep::guard::{self, Fitness, Guard, Order, Purpose, Refusal, Role, Stage, State};
 use pehra_core::sleep::member::{Command, Config, Event, Report};
 use pehra_core::types::{NodeId, RequestId};
 use pehra_driver::{Mail, Mailbox};
@@ -231,6 +231,18 @@ impl Agent {
         &self.place.desk
     }
 
+    fn declined(&self, why: Fitness) {
+        let mut content = self.content();
+        let state = content.guard.as_ref().map(Guard::state);
+        // A grant is repeated until its member is done with it.
+        if why == Fitness::AnotherLock && matches!(state, Some(State::Draining { .. } | State::Maintenance)) {
+            return;
+        }
+        *content.declined.entry(why.to_string()).or_default() += 1;
+        drop(content);
+        tracing::info!(%why, "did not take a grant");
+    }
+
     fn refused(&self, request: RequestId, refusal: Refusal) {
         match refusal {
             Refusal::NotPehredar { leader } => self.desk().refused(request, Elected::NotLeader { leader }),
@@ -302,10 +314,7 @@ impl Host<Sleep> for Agent {
             }
             guard::Report::StoppedWatching { term } => tracing::info!(term = term.0, "watches no more"),
             guard::Report::Temporary => tracing::warn!("no Pehredar is known: wakes all"),
-            guard::Report::Declined { why } => {
-                tracing::info!(%why, "did not take a grant");
-                *self.content().declined.entry(why.to_string()).or_default() += 1;
-            }
+            guard::Report::Declined { why } => self.declined(why),
             guard::Report::Refused { request, refusal } => self.refused(request, refusal),
         }
     }

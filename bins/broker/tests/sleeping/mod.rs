@@ -112,6 +112,8 @@ pid-file = \"broker-{{broker}}.pid\"
             words.join(", "),
             environment.join(", ")
         );
+        // Three that only watch elect among themselves, and no sleeper is missed by them.
+        let role = if self.ports.len() >= 6 { "observer" } else { "voter" };
         for (id, port) in (1_u16..).zip(&self.ports) {
             writeln!(text, "[[node]]\nid = {id}\naddress = \"127.0.0.1:{port}\"")
                 .expect("writing to a text cannot fail");
@@ -120,7 +122,8 @@ pid-file = \"broker-{{broker}}.pid\"
             };
             write!(
                 text,
-                "[node.broker]
+                "role = \"{role}\"
+[node.broker]
 id = {id}
 address = \"{}\"
 listen = \"127.0.0.1:{proxy}\"
