@@ -19,6 +19,7 @@
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
+//! * [`as_written`] - PEHRA as its authors wrote it down, and what goes wrong with it.
 //! * [`coverage`] - who may sleep, in every small cluster.
 //! * [`traffic`] - what passes between a client and a broker, in every short conversation.
 //! * [`energy`] - whole clusters of sleeping brokers in virtual time: what it saves, and whether anybody waits too long.
@@ -26,6 +27,7 @@
 //! * [`diagram`] - a walk as a picture, for the browser.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
+pub mod as_written;
 pub mod coverage;
 pub mod delivery;
 pub mod diagram;
