@@ -15,6 +15,7 @@
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
 //! * [`replication`] - a log over that election.
+//! * [`member`] - the same on the very log that it rests on, at small bounds.
 //! * [`sleep`] - guard duty over a log that is as its claims say.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
@@ -44,6 +45,7 @@ pub mod kinds;
 pub mod lasso;
 pub mod lease;
 pub mod link;
+pub mod member;
 pub mod net;
 pub mod pipeline;
 pub mod replication;

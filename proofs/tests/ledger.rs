@@ -143,7 +143,7 @@ fn the_modules_and_the_ledger_list_the_same_claims() {
         ("replication", 7),
         ("coverage", 6),
         ("traffic", 5),
-        ("sleep", 16),
+        ("sleep", 17),
     ] {
         let file = match protocol {
             "coverage" => "sleep/coverage/mod.rs".to_owned(),

@@ -93,7 +93,7 @@ impl Failure {
                 claims: &["sleep/S3"],
                 bugs: &["P8NothingCovered", "P17CountsMembers"],
                 how: "In gear lean every partition keeps as many in-sync copies awake as a write needs; gear watch is for those who \
-                      ask for it, and holds the write until the wake is done.",
+                      ask for it, and there a proxy holds the write until the wake is done.",
             },
             Self::TwoWatchmen => Excluded {
                 claims: &["election/I1", "election/I4", "sleep/S1", "sleep/S8"],
