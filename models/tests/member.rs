@@ -16,7 +16,11 @@ fn passes(name: &str, bounds: Bounds, states: u64) {
     results::compare("gates", &report);
 }
 
-const NAMES: [&str; 1] = ["member: one goes to sleep"];
+const NAMES: [&str; 3] = [
+    "member: one goes to sleep",
+    "member: a wake from outside",
+    "member: a crash",
+];
 
 #[test]
 fn the_results_name_exactly_these_gates() {
@@ -25,5 +29,28 @@ fn the_results_name_exactly_these_gates() {
 
 #[test]
 fn one_goes_to_sleep() {
-    passes(NAMES[0], Bounds::new(), 0);
+    let bounds = Bounds {
+        never: &["log", "up"],
+        ..Bounds::new()
+    };
+    passes(NAMES[0], bounds, 94);
+}
+
+#[test]
+fn a_wake_from_outside() {
+    let bounds = Bounds {
+        never: &["log"],
+        wakes: 1,
+        ..Bounds::new()
+    };
+    passes(NAMES[1], bounds, 566);
+}
+
+#[test]
+fn a_crash() {
+    let bounds = Bounds {
+        crashes: 1,
+        ..Bounds::new()
+    };
+    passes(NAMES[2], bounds, 18_850);
 }
