@@ -27,7 +27,7 @@ pub mod properties;
 mod setup;
 mod state;
 mod steps;
-mod words;
+pub(crate) mod words;
 mod world;
 
 pub use log::{Log, RECORDS};

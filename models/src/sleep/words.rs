@@ -40,6 +40,9 @@ impl fmt::Debug for State {
             "log {:?} led by {:?} left {:?}; ",
             *self.log, *self.leaders, self.left
         )?;
+        if self.kafka.partition(0).leader.is_some() || self.kafka.partition(0).last_leader.is_some() {
+            write!(f, "{:?}", *self.kafka)?;
+        }
         for one in self.net.iter() {
             write!(f, "{}, ", letter(one))?;
         }
@@ -91,6 +94,10 @@ pub fn action(action: &Action) -> String {
         Action::Traffic(member) => format!("n{member} sees traffic"),
         Action::Wake(member) => format!("n{member} is woken from outside"),
         Action::Crash(member) => format!("the machine of n{member} crashes and starts again"),
+        Action::PowerLoss(member, records) => {
+            format!("n{member} loses its power, and its broker its {records} newest records; it starts again")
+        }
+        Action::Kafka(step) => format!("Kafka: {}", crate::kafka::words::step(*step)),
         Action::Done(member) => format!("the work on n{member} is done"),
         Action::Enable(member, 0) => format!("n{member} is asked again to switch on, with the last epoch"),
         Action::Enable(member, _) => format!("n{member} is asked to switch on"),

@@ -9,6 +9,8 @@
 //!   knows as the latest decided, by the Pehredar that it follows, and only once.
 //! * `sleep/S3` Whoever has promised to stay awake under the latest decided plan covers every partition.
 //! * `sleep/S4` Of the voters, a majority and the spare stay awake.
+//! * `sleep/S5` Every record that was acknowledged with `acks=all` is in the log of every later leader, whoever sleeps: a broker is
+//!   stopped cleanly before its machine sleeps.
 //! * `sleep/S6` Whatever wakes, wakes a sleeper: whoever sends it, in whatever term.
 //! * `sleep/S7` Nobody grants or accepts who has seen traffic within the idle time, wakes somebody, knows of a round of
 //!   maintenance, or knows that all is switched off.

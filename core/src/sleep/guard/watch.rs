@@ -151,7 +151,10 @@ impl Guard {
         if !mem::take(&mut self.looking) {
             return;
         }
-        if mem::take(&mut self.look_again) {
+        let too_early = mem::take(&mut self.look_again);
+        #[cfg(seeded_bugs)]
+        let too_early = too_early && !config.has(super::bugs::Bug::StaleReadingTaken);
+        if too_early {
             self.look(config, fx);
             return;
         }
