@@ -26,6 +26,7 @@
 //! * [`energy`] - whole clusters of sleeping brokers in virtual time: what it saves, and whether anybody waits too long.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
+//! * [`flow`] - the flow chart of a member's broker, from the table in core's documentation.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
 pub mod as_written;
@@ -37,6 +38,7 @@ pub mod energy;
 pub mod engines;
 pub mod explore;
 mod explored;
+pub mod flow;
 pub mod gate;
 pub mod graph;
 pub mod hunt;

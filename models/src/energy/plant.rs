@@ -105,7 +105,9 @@ impl Build {
         SENSE + SENSE + Time(3 * rouse.0) + going_down + self.hardware.up_max() + ms(RETRY_MS)
     }
 
-    fn config(&self, me: NodeId) -> Config {
+    /// What this member is told.
+    #[must_use]
+    pub fn config(&self, me: NodeId) -> Config {
         let (voters, brokers) = (self.voters(), NodeSet::first(self.brokers));
         let election = election::Config {
             observers: brokers.minus(voters),

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod cluster;
+mod diagram;
 mod kinds;
 pub(crate) mod net;
 pub mod properties;
@@ -23,3 +24,33 @@ pub use bounds::{Bounds, Cluster, Copies};
 pub use queries::{L1, L2, L3, L4, L6, L8};
 pub use state::{Action, State};
 pub use world::World;
+
+use std::net::ToSocketAddrs;
+
+use pehra_core::members::NodeSet;
+
+/// The world that is walked by hand: three brokers in gear lean with two terms, traffic, a wake, a lost leader, a crash, the
+/// switch and a round of maintenance, one of each.
+#[must_use]
+pub fn explored_by_hand() -> Bounds {
+    Bounds {
+        terms: 2,
+        decrees: 8,
+        crashes: 1,
+        traffic: 1,
+        wakes: 1,
+        losses: 1,
+        switches: 1,
+        rounds: 1,
+        votes: vec![NodeSet::first(3)],
+        ..Bounds::lean()
+    }
+}
+
+/// Serves Stateright's explorer over [`explored_by_hand`], until the process ends.
+///
+/// # Panics
+/// If the address cannot be bound.
+pub fn explorer(address: impl ToSocketAddrs) {
+    crate::engines::serve(World::new(explored_by_hand()), address);
+}

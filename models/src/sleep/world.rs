@@ -12,10 +12,11 @@ use pehra_core::sleep::guard::{
     Timer, WakeRule,
 };
 use pehra_core::types::{NodeId, RequestId, Term};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use super::bounds::{BROKERS, Bounds};
 use super::cluster;
+use super::diagram;
 use super::net::{Letter, Net};
 use super::properties::{self, broken};
 use super::state::{Action, Around, Decided, Left, Member, Nothing, Process, State};
@@ -110,6 +111,22 @@ impl World {
     #[must_use]
     pub fn members(&self) -> std::ops::Range<u8> {
         0..self.bounds.brokers
+    }
+
+    /// What its broker would do after this input, which no action of the model has; nothing if there is no such input for it now.
+    #[must_use]
+    pub fn tried(&self, state: &State, member: u8, input: Input<Guard>) -> Option<Broker> {
+        let before = state.members[usize::from(member)];
+        let outcome = self.step(member, before, What::Feed(input))?;
+        Some(outcome.member.node.state().state())
+    }
+
+    /// What its broker would do after a crash and a restart, whether or not the bounds leave room for one.
+    #[must_use]
+    pub fn restarted(&self, state: &State, member: u8) -> Option<Broker> {
+        let before = state.members[usize::from(member)];
+        let outcome = self.step(member, before, What::Crash)?;
+        Some(outcome.member.node.state().state())
     }
 
     fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
@@ -761,5 +778,9 @@ impl Model for World {
 
     fn format_action(&self, action: &Action) -> String {
         words::action(action)
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        Some(diagram::svg(self.bounds.brokers, &path.into_vec()))
     }
 }

@@ -31,20 +31,25 @@
 //! A reading of the cluster is begun after it is asked for.
 //!
 //! # A member's broker
+//! `pehra flowchart` draws this table, and a test holds the code against it.
+//!
 //! | state | input | guard | next | effects |
 //! | --- | --- | --- | --- | --- |
 //! | Active | Grant to sleep | S2, S7, not on duty, `self_check` | Draining: looking | look at the cluster |
 //! | Draining: looking | View | those who were counted cover it | Draining: stopping | stop the broker |
 //! | Draining: stopping | Stopped | – | Draining: settling | look at the cluster |
 //! | Draining: settling | View | those who were counted cover it | Sleeping | alarm armed; claim Standing; sleep |
-//! | Draining | Wake, traffic, Drain timer, another Pehredar or plan, a View that does not cover | – | Waking, Active if still looking | start the broker |
-//! | Sleeping | Alarm timer, Paused | – | Ringing | look for a Pehredar |
+//! | Draining: looking | Wake, traffic, it leads, another Pehredar, another plan, a round, switched off, Drain timer, Paused | – | Active | draw a lock |
+//! | Draining: looking | a View that does not cover | – | Active | draw a lock |
+//! | Draining: stopping, Draining: settling | Wake, traffic, it leads, another Pehredar, another plan, a round, switched off, Drain timer, Paused | – | Waking | start the broker |
+//! | Draining: settling | a View that does not cover | – | Waking | start the broker |
+//! | Sleeping | Alarm timer, Paused | – | Ringing | draw a lock; look for a Pehredar |
 //! | Ringing | Grant to sleep | as above | Draining: settling | look at the cluster |
-//! | Sleeping, Ringing | Wake, traffic, switched off; Probe timer | – | Waking | start the broker |
+//! | Sleeping, Ringing | Wake, traffic, it leads, switched off, Probe timer | – | Waking | start the broker |
 //! | Waking | Up | in sync everywhere | Active | claim Standing |
 //! | Active | Grant of maintenance | as above, and a round is decided | Maintenance | it may be worked on |
 //! | Maintenance | Done | – | Waking | start the broker |
-//! | Active | Down | – | Waking | start the broker |
+//! | Active, Draining: looking | Down | – | Waking | start the broker |
 //! | any | start, restart | – | Waking | start the broker |
 //!
 //! # What a member is to the others
