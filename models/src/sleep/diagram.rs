@@ -37,7 +37,7 @@ fn draw(diagram: &mut Diagram, action: &Action) {
         Action::Deliver(letter) => {
             return diagram.arrow(letter.from.into(), letter.to.into(), words::message(&letter.message));
         }
-        Action::Calm => return diagram.between(words::action(action)),
+        Action::Calm | Action::Kafka(_) => return diagram.between(words::action(action)),
         Action::Fire(member, timer) => (*member, Mark::Clock, words::timer(timer)),
         Action::Decide(member) => (*member, Mark::Disk, "its proposal is decided".to_owned()),
         Action::Learn(member) => (*member, Mark::Dot, "is told of the next decree".into()),
@@ -50,6 +50,11 @@ fn draw(diagram: &mut Diagram, action: &Action) {
         Action::Traffic(member) => (*member, Mark::Dot, "sees traffic".into()),
         Action::Wake(member) => (*member, Mark::Dot, "is woken from outside".into()),
         Action::Crash(member) => (*member, Mark::Cross, "crashes and starts again".into()),
+        Action::PowerLoss(member, records) => (
+            *member,
+            Mark::Cross,
+            format!("loses power and the newest {records} of its broker's records, and starts again"),
+        ),
         Action::Done(member) => (*member, Mark::Dot, "the work on it is done".into()),
         Action::Enable(member, 0) => (*member, Mark::Dot, "asked to switch on, with the last epoch".into()),
         Action::Enable(member, _) => (*member, Mark::Dot, "asked to switch on".into()),
