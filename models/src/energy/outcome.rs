@@ -226,10 +226,8 @@ pub fn summary(outcomes: &[&Outcome]) -> String {
          | loads | policy | cells | ≥ 90 % of S_max | least of S_max % | least of oracle % | outages beyond the bound |\n\
          | --- | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    let on_grid = |outcome: &&Outcome| outcome.name.contains(", f = ") && !outcome.name.contains(" min, ");
-    let elsewhere = |outcome: &&Outcome| !outcome.name.contains(", f = ") && !outcome.name.contains(" min, ");
-    let parts: [(&str, &dyn Fn(&&Outcome) -> bool); 2] = [("grid", &on_grid), ("others", &elsewhere)];
-    for (part, is_in) in parts {
+    for (part, of_grid) in [("grid", true), ("others", false)] {
+        let is_in = |outcome: &&Outcome| outcome.name.contains(", f = ") == of_grid && !outcome.name.contains(" min, ");
         for hardware in ["S3", "S5"] {
             for policy in Policy::ALL {
                 let those: Vec<&Outcome> = outcomes

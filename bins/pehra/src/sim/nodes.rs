@@ -231,10 +231,9 @@ impl Nodes {
     /// What is otherwise than before.
     fn notice(&mut self) {
         let now = conditions(&self.plant);
-        for node in 0..NAMES.len() {
-            let before = self.conditions[node];
+        let was = std::mem::replace(&mut self.conditions, now);
+        for (node, before) in was.into_iter().enumerate() {
             if before != now[node] {
-                self.conditions[node] = now[node];
                 self.say(What::Changed { node, before });
             }
         }
