@@ -75,8 +75,8 @@ fn placed(from: Place, next: Place) -> Option<Way> {
         }
         (Place::Ringing, Place::Waking) => down(X[4] - 20, middle, 16),
         (Place::Ringing, Place::Settling) => {
-            let bends = vec![(X[4] - half, middle), (X[3] + 50, middle), (X[3] + 50, top + up)];
-            (bends, (X[3] + 60, middle - 8), 20)
+            let bends = vec![(X[4] - half, middle), (X[3] + 62, middle), (X[3] + 62, top + up)];
+            (bends, (X[3] + 72, middle - 8), 20)
         }
         (Place::Active, Place::Maintenance) => (
             vec![(X[0] - 20, top + up), (X[0] - 20, middle - up)],
