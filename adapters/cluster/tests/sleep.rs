@@ -141,7 +141,7 @@ fn what_cannot_work_is_said_with_its_line_and_rule() {
             "sleep: no member has a broker",
         ),
         (
-            all.clone().replacen("[[node]]", "[cluster]\nname = \"a\"\n[[node]]", 1),
+            all.replacen("[[node]]", "[cluster]\nname = \"a\"\n[[node]]", 1),
             "cluster.toml:6: node.broker: a node has a broker, and nothing says",
         ),
         (
