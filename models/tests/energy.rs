@@ -273,7 +273,8 @@ fn one_wait_at_a_time() {
         for value in values {
             let mut timing = usual(&hardware);
             change(&mut timing, minutes(value));
-            let loads: [(&str, fn(u64) -> Load); 2] = [
+            type Loads = fn(u64) -> Load;
+            let loads: [(&str, Loads); 2] = [
                 ("f = 80", |seed| Load::on_off(seed, DAY, 800, IDLE_MEAN)),
                 ("days and nights", |seed| Load::diurnal(seed, 2)),
             ];
