@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::check::{At, Draft, ID_MAX, KeySource, NodeDraft, TenureDraft};
 use crate::cluster::{Commanders, Journal, Role, TlsFiles};
 use crate::problem::{Problem, one_of};
+use crate::signed::AdminKey;
 
 /// The longest span of time that can be written: a day.
 const TIME_MS_MAX: i64 = 86_400_000;
@@ -47,7 +48,7 @@ pub(crate) fn draft(text: &str) -> Draft {
         line: 1,
         entries: document.get_ref(),
     };
-    reader.only(&file, &["cluster", "timing", "tenure", "log", "tls", "node"]);
+    reader.only(&file, &["cluster", "timing", "tenure", "log", "tls", "admin", "node"]);
     match reader.table(&file, "cluster") {
         Some(table) => cluster(&mut reader, &table, &mut draft),
         None if file.has("cluster") => {}
@@ -65,6 +66,9 @@ pub(crate) fn draft(text: &str) -> Draft {
     }
     if let Some(table) = reader.table(&file, "tls") {
         draft.tls = tls(&mut reader, &table);
+    }
+    if let Some(table) = reader.table(&file, "admin") {
+        draft.admin = admin(&mut reader, &table);
     }
     if let Some(table) = reader.table(&file, "log") {
         draft.journal = Some(journal(&mut reader, &table));
@@ -189,6 +193,18 @@ fn tls(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TlsFiles> {
         cert: reader.path(table, "cert")?,
         key: reader.path(table, "key")?,
     })
+}
+
+fn admin(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<AdminKey> {
+    reader.only(table, &["key"]);
+    let instead = "write key = \"…\" as `pehra admin-key` prints it, or leave [admin] out";
+    if !table.has("key") {
+        reader.wrong(table.line, "admin.key", "an admin needs a key", instead);
+    }
+    let At { line, value: text } = reader.text(table, "key")?;
+    AdminKey::read(&text)
+        .map_err(|rule| reader.wrong(line, "admin.key", rule, instead))
+        .ok()
 }
 
 fn nodes(reader: &mut Reader<'_>, file: &Table<'_>) -> Vec<NodeDraft> {
