@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 use crate::problem::{ConfigError, Problem};
 use crate::signed::AdminKey;
+use crate::sleep::{self, BrokerDraft, SleepDraft};
 
 /// The highest id: sets of nodes are 64 bits wide.
 pub(crate) const ID_MAX: u16 = 63;
@@ -37,6 +38,7 @@ pub(crate) struct NodeDraft {
     pub id: Option<At<u16>>,
     pub address: Option<At<Address>>,
     pub role: Role,
+    pub broker: Option<BrokerDraft>,
 }
 
 /// A tenure as written.
@@ -62,6 +64,7 @@ pub(crate) struct Draft {
     pub lease: bool,
     pub tenure: Option<TenureDraft>,
     pub journal: Option<Journal>,
+    pub sleep: Option<SleepDraft>,
     pub commanders: Option<At<Commanders>>,
     pub key: Option<At<KeySource>>,
     pub admin: Option<AdminKey>,
@@ -86,6 +89,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
     let members = members(&draft.nodes, &mut draft.problems, &mut warnings);
     let (profile, timing) = timing(&mut draft, &mut warnings);
     let tenure = tenure(&timing, &mut draft);
+    let sleep = sleep::settings(&mut draft, &mut warnings);
     let commanders = commanders(&draft, &mut warnings);
     let key = draft.key.take().and_then(|source| {
         key(path, &base, source, &mut warnings)
@@ -109,6 +113,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
         lease: draft.lease,
         tenure,
         journal: draft.journal,
+        sleep,
         commanders,
         admin: draft.admin,
         key,
@@ -153,6 +158,7 @@ fn members(nodes: &[NodeDraft], problems: &mut Vec<Problem>, warnings: &mut Vec<
                 id: id.value,
                 address: address.value.clone(),
                 role: node.role,
+                broker: node.broker.as_ref().and_then(BrokerDraft::broker),
             });
         }
     }

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use pehra_core::election::{Config, Tenure, Timing};
 use pehra_core::members::NodeSet;
+use pehra_core::sleep::guard;
 use pehra_core::types::NodeId;
 
 use crate::address::Address;
 use crate::problem::{ConfigError, Problem};
 use crate::signed::AdminKey;
+use crate::sleep::{Broker, SleepSettings};
 use crate::{check, seed, toml_file};
 
 /// Whether a node votes.
@@ -74,6 +76,8 @@ pub struct Member {
     pub address: Address,
     /// Whether it votes.
     pub role: Role,
+    /// The Kafka broker that it looks after; none if it only watches.
+    pub broker: Option<Broker>,
 }
 
 /// A secret that the nodes share. It makes the order of succession unforeseeable for those who do not have it.
@@ -142,6 +146,8 @@ pub struct Cluster {
     pub tenure: Option<Tenure>,
     /// The journal; none if only a leader is elected.
     pub journal: Option<Journal>,
+    /// How brokers are let sleep; none if nobody sleeps.
+    pub sleep: Option<SleepSettings>,
     /// Whose commands are carried out.
     pub commanders: Commanders,
     /// What orders that can lead towards sleep must be signed with; none if they need no signature.
@@ -233,6 +239,25 @@ impl Cluster {
         config.observers = ids(Role::Observer);
         config.lease = self.lease;
         config.tenure = self.tenure;
+        Some(config)
+    }
+
+    /// What core is told of guard duty on the node of this id; none if there is no such node, or nobody sleeps.
+    #[must_use]
+    pub fn guard(&self, id: u16) -> Option<guard::Config> {
+        let (settings, member) = (self.sleep.as_ref()?, self.member(id)?);
+        let ids = |holds: fn(&Member) -> bool| {
+            let members = self.members.iter().filter(move |member| holds(member));
+            members.map(|member| NodeId(member.id)).collect::<NodeSet>()
+        };
+        let voters = ids(|member| member.role == Role::Voter);
+        let brokers = ids(|member| member.broker.is_some());
+        let mut config = guard::Config::new(NodeId(id), voters, brokers, settings.timing);
+        config.voter_spare = settings.voter_spare;
+        config.gear = settings.gear;
+        config.wake = settings.wake;
+        config.disable_on_traffic = settings.disable_on_traffic;
+        config.stay_awake = member.broker.as_ref().is_some_and(|broker| broker.stay_awake);
         Some(config)
     }
 }

@@ -113,6 +113,7 @@ fn node(line: usize, key: &str, index: &str, value: &str, problems: &mut Vec<Pro
         id,
         address,
         role: Role::Voter,
+        broker: None,
     }
 }
 

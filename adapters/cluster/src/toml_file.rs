@@ -12,6 +12,7 @@ use crate::check::{At, Draft, ID_MAX, KeySource, NodeDraft, TenureDraft};
 use crate::cluster::{Commanders, Journal, Role, TlsFiles};
 use crate::problem::{Problem, one_of};
 use crate::signed::AdminKey;
+use crate::sleep_file;
 
 /// The longest span of time that can be written: a day.
 const TIME_MS_MAX: i64 = 86_400_000;
@@ -48,7 +49,13 @@ pub(crate) fn draft(text: &str) -> Draft {
         line: 1,
         entries: document.get_ref(),
     };
-    reader.only(&file, &["cluster", "timing", "tenure", "log", "tls", "admin", "node"]);
+    // What stands in [power] is for who starts brokers and wakes machines, and is checked there.
+    reader.only(
+        &file,
+        &[
+            "cluster", "timing", "tenure", "log", "sleep", "power", "tls", "admin", "node",
+        ],
+    );
     match reader.table(&file, "cluster") {
         Some(table) => cluster(&mut reader, &table, &mut draft),
         None if file.has("cluster") => {}
@@ -72,6 +79,9 @@ pub(crate) fn draft(text: &str) -> Draft {
     }
     if let Some(table) = reader.table(&file, "log") {
         draft.journal = Some(journal(&mut reader, &table));
+    }
+    if let Some(table) = reader.table(&file, "sleep") {
+        draft.sleep = Some(sleep_file::sleep(&mut reader, &table));
     }
     if let Some(table) = reader.table(&file, "tenure") {
         draft.tenure = tenure(&mut reader, &table);
@@ -239,7 +249,7 @@ fn nodes(reader: &mut Reader<'_>, file: &Table<'_>) -> Vec<NodeDraft> {
 }
 
 fn node(reader: &mut Reader<'_>, table: &Table<'_>) -> NodeDraft {
-    reader.only(table, &["id", "address", "role"]);
+    reader.only(table, &["id", "address", "role", "broker"]);
     if !table.has("id") {
         let instead = format!("write id = a number from 0 to {ID_MAX}");
         reader.wrong(table.line, "node.id", "this node has no id", instead);
@@ -274,27 +284,31 @@ fn node(reader: &mut Reader<'_>, table: &Table<'_>) -> NodeDraft {
             }
         },
     };
+    let broker = reader
+        .table_of(table, "broker", "node.broker")
+        .map(|broker| sleep_file::broker(reader, &broker));
     NodeDraft {
         line: table.line,
         id,
         address,
         role,
+        broker,
     }
 }
 
 /// A table of the file, and how it is called.
-struct Table<'t> {
+pub(crate) struct Table<'t> {
     name: &'static str,
-    line: usize,
+    pub line: usize,
     entries: &'t DeTable<'t>,
 }
 
 impl Table<'_> {
-    fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    fn path(&self, key: &str) -> String {
+    pub fn path(&self, key: &str) -> String {
         if self.name.is_empty() {
             key.to_owned()
         } else {
@@ -304,7 +318,7 @@ impl Table<'_> {
 }
 
 /// Takes values out of tables and keeps what is wrong with them.
-struct Reader<'r> {
+pub(crate) struct Reader<'r> {
     line_of: &'r dyn Fn(usize) -> usize,
     problems: Vec<Problem>,
 }
@@ -314,7 +328,7 @@ impl Reader<'_> {
         (self.line_of)(span.start)
     }
 
-    fn wrong(
+    pub fn wrong(
         &mut self,
         line: impl Into<Option<usize>>,
         key: impl Into<String>,
@@ -325,7 +339,7 @@ impl Reader<'_> {
     }
 
     /// Complains about all keys but these.
-    fn only(&mut self, table: &Table<'_>, known: &[&str]) {
+    pub fn only(&mut self, table: &Table<'_>, known: &[&str]) {
         for (key, _) in table.entries {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
@@ -348,19 +362,20 @@ impl Reader<'_> {
     }
 
     fn table<'t>(&mut self, file: &'t Table<'_>, key: &'static str) -> Option<Table<'t>> {
-        let (line, value) = self.entry(file, key)?;
-        let Some(entries) = value.as_table() else {
-            self.mistyped(line, file, key, value, &format!("the table [{key}]"));
-            return None;
-        };
-        Some(Table {
-            name: key,
-            line,
-            entries,
-        })
+        self.table_of(file, key, key)
     }
 
-    fn text(&mut self, table: &Table<'_>, key: &str) -> Option<At<String>> {
+    /// A table in another one, and how it is called.
+    fn table_of<'t>(&mut self, outer: &'t Table<'_>, key: &str, name: &'static str) -> Option<Table<'t>> {
+        let (line, value) = self.entry(outer, key)?;
+        let Some(entries) = value.as_table() else {
+            self.mistyped(line, outer, key, value, &format!("the table [{name}]"));
+            return None;
+        };
+        Some(Table { name, line, entries })
+    }
+
+    pub fn text(&mut self, table: &Table<'_>, key: &str) -> Option<At<String>> {
         let (line, value) = self.entry(table, key)?;
         let Some(text) = value.as_str() else {
             self.mistyped(line, table, key, value, "a text in quotation marks");
@@ -386,7 +401,7 @@ impl Reader<'_> {
         Some(text.value.into())
     }
 
-    fn flag(&mut self, table: &Table<'_>, key: &str) -> Option<bool> {
+    pub fn flag(&mut self, table: &Table<'_>, key: &str) -> Option<bool> {
         let (line, value) = self.entry(table, key)?;
         let flag = value.as_bool();
         if flag.is_none() {
@@ -395,7 +410,7 @@ impl Reader<'_> {
         flag
     }
 
-    fn number(&mut self, table: &Table<'_>, key: &str, least: i64, most: i64) -> Option<At<i64>> {
+    pub fn number(&mut self, table: &Table<'_>, key: &str, least: i64, most: i64) -> Option<At<i64>> {
         let (line, value) = self.entry(table, key)?;
         let Some(digits) = value.as_integer() else {
             self.mistyped(
@@ -423,7 +438,7 @@ impl Reader<'_> {
         }
     }
 
-    fn time(&mut self, table: &Table<'_>, key: &str) -> Option<At<u32>> {
+    pub fn time(&mut self, table: &Table<'_>, key: &str) -> Option<At<u32>> {
         let time = self.number(table, key, 1, TIME_MS_MAX)?;
         let value = u32::try_from(time.value).ok()?;
         Some(At { line: time.line, value })

@@ -10,8 +10,7 @@ use pehra_core::wire::{WireError, decode_ballot, encode_ballot};
 use pehra_driver::{Mailbox, StoreError};
 use pehra_sqlite::{ElectionStore, Owner, PeerBook};
 
-use crate::desk::Desk;
-use crate::hosted::{Host, Hosted, Kept, Limits, Of};
+use crate::hosted::{Host, Hosted, Kept, Limits, Of, Place};
 
 /// Nobody.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ impl Hosted for Election<()> {
         queue_bytes: 64 * 1024,
     };
 
-    fn config(election: Config) -> Config {
+    fn config(_: &Cluster, election: Config) -> Config {
         election
     }
 
@@ -41,7 +40,7 @@ impl Hosted for Election<()> {
         config
     }
 
-    fn host(_: &Cluster, _: Arc<Desk>, _: Mailbox<Self>) -> Nobody {
+    fn host(_: Place, _: Mailbox<Self>) -> Nobody {
         Nobody
     }
 
@@ -57,7 +56,7 @@ impl Hosted for Election<()> {
         command
     }
 
-    fn command(_: &Ask) -> Option<Command> {
+    fn command(_: &Nobody, _: &Ask) -> Option<Command> {
         None
     }
 

@@ -13,9 +13,11 @@ use pehra_cluster::Cluster;
 ///   pehra-broker --config config.txt --id 0            the older format: N: 5, node0: localhost:60001 …
 ///   pehra-broker --config cluster.toml --id 0 --data /var/lib/pehra/node0
 ///   pehra-broker --config cluster.toml --id 0 --check-config
+///   pehra-broker --config sleep.toml --id 1             with [sleep] in the file: it starts its Kafka broker, and lets it sleep
 ///
 /// Ask it with `pehra status`, `pehra leader`, `pehra transfer`, `pehra drain`, or from any language: one JSON object,
-/// {"ask":"leader"}, over an SP REQ socket (NNG, nanomsg) to the node's address. SIGTERM: it resigns, then stops.
+/// {"ask":"leader"}, over an SP REQ socket (NNG, nanomsg) to the node's address. SIGTERM: it resigns, then stops. A Kafka
+/// broker that sleeps is started before that, and goes on without it.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 pub struct Args {

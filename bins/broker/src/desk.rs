@@ -227,7 +227,8 @@ impl Desk {
         }
     }
 
-    fn done(&self, ask: &Ask, what: &str) -> Reply {
+    /// It was done.
+    pub fn done(&self, ask: &Ask, what: &str) -> Reply {
         let board = self.board.lock();
         Reply::Done(Done {
             ask: ask.name().into(),

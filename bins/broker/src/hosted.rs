@@ -7,9 +7,10 @@
 //! | [`Hosted::encode`], [`Hosted::decode`] | the mesh |
 //! | [`Hosted::election`], [`Hosted::elects`], [`Hosted::of_event`], [`Hosted::of_report`] | the election inside, which the shell and the desk look after |
 //! | [`Hosted::command`] | clients' questions of its own |
-//! | [`Host`] | what stands over it in this process: takes its other events, answers, keeps what was applied |
+//! | [`Host`] | what stands over it in this process: takes its other events, answers, keeps what was applied, acts on the world |
 
-use std::path::Path;
+use std::future::{self, Future};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pehra_cluster::ask::{Ask, Reply};
@@ -21,6 +22,7 @@ use pehra_core::wire::{Replayable, WireError};
 use pehra_driver::{Mailbox, Store, StoreError};
 use pehra_sqlite::{Owner, PeerBook};
 
+use crate::board::Board;
 use crate::desk::Desk;
 
 /// Sizes of what members send to each other.
@@ -38,6 +40,16 @@ pub struct Limits {
 pub enum Of<E, O> {
     Election(E),
     Own(O),
+}
+
+/// Where a host stands.
+pub struct Place {
+    pub cluster: Arc<Cluster>,
+    pub me: u16,
+    /// The node's own folder.
+    pub folder: PathBuf,
+    pub desk: Arc<Desk>,
+    pub board: Arc<Board>,
 }
 
 /// A protocol that a node can run.
@@ -70,14 +82,14 @@ pub trait Hosted:
     /// Sizes of what is sent.
     const LIMITS: Limits;
 
-    /// Its settings.
-    fn config(election: election::Config) -> Self::Config;
+    /// Its settings on this node.
+    fn config(cluster: &Cluster, election: election::Config) -> Self::Config;
 
     /// Those of the election inside.
     fn election_config(config: &Self::Config) -> &election::Config;
 
     /// Makes what stands over it.
-    fn host(cluster: &Cluster, desk: Arc<Desk>, letters: Mailbox<Self>) -> Self::Host;
+    fn host(place: Place, letters: Mailbox<Self>) -> Self::Host;
 
     /// Opens or makes its store.
     ///
@@ -92,7 +104,7 @@ pub trait Hosted:
     fn elects(command: election::Command) -> Self::Command;
 
     /// What a client's question of its own makes the node do; `None` if it has no answer to such.
-    fn command(ask: &Ask) -> Option<Self::Command>;
+    fn command(host: &Self::Host, ask: &Ask) -> Option<Self::Command>;
 
     /// Takes an event apart.
     fn of_event(event: Self::Event) -> Of<election::Event<Self::Position>, Self::Event>;
@@ -139,6 +151,14 @@ pub trait Host<P: Protocol>: Send + Sync + 'static {
     }
     /// What a status says of it.
     fn tell(&self, _status: &mut Status) {}
+    /// What it does beside the node. The node ends if this does, with the reason that it gives.
+    fn serve(self: Arc<Self>) -> impl Future<Output = Result<(), String>> + Send {
+        future::pending()
+    }
+    /// What it has to do before the node ends.
+    fn leave(&self) -> impl Future<Output = ()> + Send {
+        future::ready(())
+    }
 }
 
 /// Where this node's own commands come from: no client has this id.

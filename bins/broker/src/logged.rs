@@ -14,8 +14,7 @@ use pehra_core::wire::{WireError, decode_log, encode_log};
 use pehra_driver::{Mailbox, Store, StoreError};
 use pehra_sqlite::{LogStore, Owner, PeerBook};
 
-use crate::desk::Desk;
-use crate::hosted::{Hosted, Kept, Limits, Of};
+use crate::hosted::{Hosted, Kept, Limits, Of, Place};
 use crate::journal::Journal;
 
 /// The protocol: commands are bytes.
@@ -33,7 +32,7 @@ impl Hosted for Log {
         queue_bytes: 8 * 1024 * 1024,
     };
 
-    fn config(election: election::Config) -> Config {
+    fn config(_: &Cluster, election: election::Config) -> Config {
         Config::new(election)
     }
 
@@ -41,8 +40,8 @@ impl Hosted for Log {
         &config.election
     }
 
-    fn host(cluster: &Cluster, desk: Arc<Desk>, letters: Mailbox<Self>) -> Journal {
-        Journal::new(cluster.journal.unwrap_or_default(), desk, letters)
+    fn host(place: Place, letters: Mailbox<Self>) -> Journal {
+        Journal::new(place.cluster.journal.unwrap_or_default(), place.desk, letters)
     }
 
     fn open(folder: &Path, owner: &Owner, host: &Arc<Journal>) -> Result<JournalStore, StoreError> {
@@ -59,7 +58,7 @@ impl Hosted for Log {
         Command::Election(command)
     }
 
-    fn command(ask: &Ask) -> Option<Command<Vec<u8>>> {
+    fn command(_: &Journal, ask: &Ask) -> Option<Command<Vec<u8>>> {
         match ask {
             Ask::Append { text } => Some(Command::Propose(text.clone().into_bytes())),
             Ask::Entries { .. } => Some(Command::Read),

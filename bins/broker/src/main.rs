@@ -1,9 +1,12 @@
-//! A node of a cluster: the checked election, alone or with a log over it, between its peers, its disk and its clients.
+//! A node of a cluster: the checked election, alone, with a log over it, or with guard duty over that, between its peers, its disk, its
+//! clients, and the Kafka broker beside it.
 
+mod agent;
 mod alone;
 mod board;
 mod config;
 mod desk;
+mod guarded;
 mod hosted;
 mod journal;
 mod logged;
@@ -20,6 +23,7 @@ use std::time::Duration;
 use clap::Parser;
 use pehra_core::election::Election;
 use pehra_core::replication::Replication;
+use pehra_core::sleep::Sleep;
 
 use crate::config::{Args, Settings};
 
@@ -50,7 +54,9 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let outcome = if settings.cluster.journal.is_some() {
+    let outcome = if settings.cluster.sleep.is_some() {
+        runtime.block_on(node::run::<Sleep>(settings))
+    } else if settings.cluster.journal.is_some() {
         runtime.block_on(node::run::<Replication<Vec<u8>>>(settings))
     } else {
         runtime.block_on(node::run::<Election<()>>(settings))

@@ -14,11 +14,12 @@ use pehra_nng::{Endpoint, Incoming, Tls};
 use pehra_sqlite::Owner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 
 use crate::board::{Board, Identity, status};
 use crate::config::Settings;
 use crate::desk::Desk;
-use crate::hosted::{Host, Hosted, Kept, OWN, election_command};
+use crate::hosted::{Host, Hosted, Kept, OWN, Place, election_command};
 use crate::orders::{self, Orders};
 use crate::shell::NodeShell;
 use crate::store::Watched;
@@ -31,7 +32,7 @@ pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     let (cluster, id) = (Arc::clone(&settings.cluster), settings.id);
     let election = cluster.election(id).ok_or("this node is not in the file")?;
     election.check().map_err(|invalid| invalid.to_string())?;
-    let config = P::config(election);
+    let config = P::config(&cluster, election);
     let owner = Owner {
         cluster: cluster.name.clone(),
         number: cluster.number.into(),
@@ -40,7 +41,14 @@ pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     let board = Arc::new(Board::default());
     let desk = Arc::new(Desk::new(Arc::clone(&cluster), id, Arc::clone(&board)));
     let (letters, inbox) = mailbox::<P>(LETTERS);
-    let host = Arc::new(P::host(&cluster, Arc::clone(&desk), letters.clone()));
+    let place = Place {
+        cluster: Arc::clone(&cluster),
+        me: id,
+        folder: settings.folder.clone(),
+        desk: Arc::clone(&desk),
+        board: Arc::clone(&board),
+    };
+    let host = Arc::new(P::host(place, letters.clone()));
     // Opened before anything is said: it raises the incarnation that the greeting names.
     let store = P::open(&settings.folder, &owner, &host).map_err(|error| error.to_string())?;
     board.lock().lost = tell_loss::<P>(&store);
@@ -100,8 +108,9 @@ pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     let mut running =
         tokio::spawn(async move { pehra_driver::run(&config, options, open, &mut shell, inbox, stopping).await });
     let listening = tokio::spawn(hear::<P>(events, letters.clone(), Arc::clone(&board)));
+    let mut acting = tokio::spawn(Arc::clone(&host).serve());
     let office = Office::<P> {
-        host,
+        host: Arc::clone(&host),
         orders: Orders::new(&cluster, id, mesh.local_addr()),
         identity,
         board: Arc::clone(&board),
@@ -112,32 +121,49 @@ pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     let serving = tokio::spawn(office.serve(clients));
 
     let ended = tokio::select! {
-        ended = &mut running => Some(ended),
-        () = stop_signal() => None,
+        ended = &mut running => Ended::Node(ended),
+        ended = &mut acting => Ended::Host(ended.unwrap_or_else(|error| Err(format!("what stands over the node ended: {error}")))),
+        () = stop_signal() => Ended::Asked,
     };
     let outcome = match ended {
         // A fault: it stays up to say so, and neither votes nor leads.
-        Some(Ok(End::Fault(broken))) => {
+        Ended::Node(Ok(End::Fault(broken))) => {
             tracing::error!(%broken, "the node answers status requests and does nothing else until it is stopped");
             stop_signal().await;
             Err(format!("an invariant was broken: {broken}"))
         }
-        Some(Ok(End::Stopped)) => Ok(()),
-        Some(Err(error)) => Err(format!("the node's loop ended: {error}")),
-        None => {
-            tracing::info!("asked to stop");
+        Ended::Node(Ok(End::Stopped)) => Ok(()),
+        Ended::Node(Err(error)) => Err(format!("the node's loop ended: {error}")),
+        Ended::Asked | Ended::Host(_) => {
+            if let Ended::Host(Err(why)) = &ended {
+                tracing::error!(why, "the node stops");
+            } else {
+                tracing::info!("asked to stop");
+                host.leave().await;
+            }
             resign::<P>(&letters, &board, cluster.timing.election.0).await;
             let _ = stop.send(true);
             let _ = running.await;
-            Ok(())
+            match ended {
+                Ended::Host(outcome) => outcome,
+                Ended::Asked | Ended::Node(_) => Ok(()),
+            }
         }
     };
+    acting.abort();
     // What is queued, the resignation above all, leaves before the connections are closed.
     mesh.close().await;
     serving.abort();
     listening.abort();
     tracing::info!("the node has stopped");
     outcome
+}
+
+/// What ended first.
+enum Ended {
+    Node(Result<End, JoinError>),
+    Host(Result<(), String>),
+    Asked,
 }
 
 fn tell_loss<P: Hosted>(store: &impl Kept<P>) -> Option<String> {
@@ -288,7 +314,10 @@ impl<P: Hosted> Office<P> {
             incoming.answer.send(reply.write().into());
             return;
         }
-        let Some(command) = election_command(&ask).map(P::elects).or_else(|| P::command(&ask)) else {
+        let Some(command) = election_command(&ask)
+            .map(P::elects)
+            .or_else(|| P::command(&self.host, &ask))
+        else {
             let reason = if ask.is_of_sleep() {
                 "no broker of this cluster sleeps: add [sleep] to its file, raise its number, and restart all nodes"
             } else {

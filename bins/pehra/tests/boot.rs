@@ -24,6 +24,10 @@ struct Boot {
     lines: Receiver<Value>,
 }
 
+fn seed_file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("config.txt")
+}
+
 impl Boot {
     /// Of a file in the older format.
     fn start(arguments: &[&str]) -> Self {
@@ -329,13 +333,16 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
     let folder = tempfile::tempdir().unwrap();
     let ports = [free_port(), free_port(), free_port()];
     let lines = (0..3).map(|id| format!("node{id}: localhost:{}\n", ports[id]));
-    std::fs::write(config(&folder), format!("N: 3\n{}", lines.collect::<String>())).unwrap();
+    std::fs::write(seed_file(&folder), format!("N: 3\n{}", lines.collect::<String>())).unwrap();
     let flight = folder.path().join("flight");
     let mut nodes: Vec<Process> = (0..3)
         .map(|id| {
             let program = PathBuf::from(env!("CARGO_BIN_EXE_pehra")).with_file_name("pehra-broker");
             let mut command = Command::new(program);
-            command.arg("--config").arg(&config).args(["--id", &id.to_string()]);
+            command
+                .arg("--config")
+                .arg(seed_file(&folder))
+                .args(["--id", &id.to_string()]);
             command.arg("--flight-recorder").arg(&flight).stderr(Stdio::null());
             Process::start(&mut command, "cargo build -p pehra-broker")
         })
@@ -346,7 +353,7 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
             .output()
             .unwrap()
     };
-    let path = config(&folder).display().to_string();
+    let path = seed_file(&folder).display().to_string();
     wait_until("a leader", PATIENCE, || {
         pehra(&["leader", "--config", &path]).status.success()
     });
@@ -369,8 +376,8 @@ fn a_voters_recording_plays_again_to_the_same_outputs() {
 #[test]
 fn a_cluster_that_is_down_is_said_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(config(&folder), format!("N: 1\nnode0: localhost:{}\n", free_port())).unwrap();
-    let path = config(&folder).display().to_string();
+    std::fs::write(seed_file(&folder), format!("N: 1\nnode0: localhost:{}\n", free_port())).unwrap();
+    let path = seed_file(&folder).display().to_string();
     let run = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_pehra"))
             .args(arguments)

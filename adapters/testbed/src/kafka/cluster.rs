@@ -78,6 +78,17 @@ impl KafkaCluster {
     /// If Java or Maven is missing, with the line that installs them; if a node does not come up.
     #[must_use]
     pub fn start(options: &ClusterOptions) -> Self {
+        let mut cluster = Self::start_controllers(options);
+        cluster.start_wave(&cluster.brokers());
+        cluster
+    }
+
+    /// The same, but nobody starts the brokers: [`Self::broker_command`] is for who does.
+    ///
+    /// # Panics
+    /// As [`Self::start`] does.
+    #[must_use]
+    pub fn start_controllers(options: &ClusterOptions) -> Self {
         let jars = Kafka::fetch();
         let folder = tempfile::Builder::new()
             .prefix("pehra-kafka-cluster-")
@@ -98,7 +109,9 @@ impl KafkaCluster {
             jars,
         };
         cluster.format(options);
-        cluster.start_all();
+        // The controllers first: on a busy machine their elections fail while six nodes start at once, and a broker that finds no
+        // controller waits longer each time.
+        cluster.start_wave(&cluster.controllers());
         cluster
     }
 
@@ -231,16 +244,13 @@ impl KafkaCluster {
         self.folder.path().join(format!("{id}.{what}"))
     }
 
-    /// Starts all. The controllers first: on a busy machine their elections fail while six nodes start at once, and a broker
-    /// that finds no controller waits longer each time.
-    fn start_all(&mut self) {
-        for wave in [self.controllers(), self.brokers()] {
-            for id in &wave {
-                self.spawn(*id);
-            }
-            for id in wave {
-                self.wait_for(id);
-            }
+    /// Starts these at once, and waits for all of them.
+    fn start_wave(&mut self, wave: &[u16]) {
+        for id in wave {
+            self.spawn(*id);
+        }
+        for id in wave {
+            self.wait_for(*id);
         }
     }
 

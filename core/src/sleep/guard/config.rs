@@ -1,5 +1,7 @@
 //! What a member is told once.
 
+use core::fmt;
+
 use crate::members::NodeSet;
 use crate::sleep::coverage::Gear;
 use crate::types::{NodeId, Ticks};
@@ -32,6 +34,129 @@ pub struct Timing {
     pub wake: Ticks,
 }
 
+impl Timing {
+    /// For servers that are suspended: those who vote and have no broker are awake and look after the sleepers, so that an alarm
+    /// clock is for the worst case only.
+    pub const SERVERS: Self = Self {
+        idle: Ticks(300_000),
+        tell: Ticks(1000),
+        probe: Ticks(3000),
+        drain: Ticks(60_000),
+        alarm: Ticks(1_800_000),
+        rouse: Ticks(2000),
+        wake: Ticks(60_000),
+    };
+    /// In seconds what takes minutes otherwise, for tests with brokers that stop and start.
+    pub const TEST: Self = Self {
+        idle: Ticks(2000),
+        tell: Ticks(250),
+        probe: Ticks(1500),
+        drain: Ticks(20_000),
+        alarm: Ticks(60_000),
+        rouse: Ticks(500),
+        wake: Ticks(60_000),
+    };
+    /// Sets of times, by name.
+    pub const PROFILES: [(&'static str, Self); 2] = [("servers", Self::SERVERS), ("test", Self::TEST)];
+    /// The alarm clock where only sleepers vote, so that nobody may be awake to miss the Pehredar.
+    pub const ALARM_ALONE: Ticks = Ticks(120_000);
+
+    /// Whether these times go together.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let all = [
+            self.idle, self.tell, self.probe, self.drain, self.alarm, self.rouse, self.wake,
+        ];
+        let Self {
+            idle,
+            tell,
+            probe,
+            alarm,
+            rouse,
+            wake,
+            ..
+        } = *self;
+        let rules = [
+            (all.contains(&Ticks(0)), Invalid::Zero),
+            (tell > idle, Invalid::TellTooLong { tell, idle }),
+            (rouse >= wake, Invalid::RouseTooLong { rouse, wake }),
+            (probe >= alarm, Invalid::ProbeTooLong { probe, alarm }),
+        ];
+        rules
+            .into_iter()
+            .find(|(broken, _)| *broken)
+            .map_or(Ok(()), |(_, rule)| Err(rule))
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// A time is 0.
+    Zero,
+    /// Who would sleep is asked less often than it would be let.
+    TellTooLong {
+        /// The one.
+        tell: Ticks,
+        /// The other.
+        idle: Ticks,
+    },
+    /// A wake would be given up before it is repeated.
+    RouseTooLong {
+        /// The one.
+        rouse: Ticks,
+        /// The other.
+        wake: Ticks,
+    },
+    /// The alarm clock would ring again before the look for a Pehredar is over.
+    ProbeTooLong {
+        /// The one.
+        probe: Ticks,
+        /// The other.
+        alarm: Ticks,
+    },
+    /// Nobody has a broker.
+    NoBrokers,
+    /// Nobody votes.
+    NoVoters,
+    /// This one neither votes nor has a broker.
+    NotAMember(NodeId),
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Zero => f.write_str("a time of 0 ms; write at least 1"),
+            Self::TellTooLong { tell, idle } => {
+                write!(
+                    f,
+                    "members tell how they stand every {} ms, and are idle after {} ms; tell more often, or wait longer",
+                    tell.0, idle.0
+                )
+            }
+            Self::RouseTooLong { rouse, wake } => {
+                write!(
+                    f,
+                    "a wake is repeated every {} ms, and given up after {} ms; repeat it more often, or wait longer",
+                    rouse.0, wake.0
+                )
+            }
+            Self::ProbeTooLong { probe, alarm } => {
+                write!(
+                    f,
+                    "a sleeper whose alarm clock rings every {} ms looks for a Pehredar for {} ms; write a longer alarm",
+                    alarm.0, probe.0
+                )
+            }
+            Self::NoBrokers => f.write_str("no member has a broker; give at least one node a broker"),
+            Self::NoVoters => f.write_str("nobody votes; give at least one node role = \"voter\""),
+            Self::NotAMember(node) => write!(f, "{node} neither votes nor has a broker; give it one of both"),
+        }
+    }
+}
+
 /// What a member is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -59,6 +184,41 @@ pub struct Config {
 }
 
 impl Config {
+    /// The lean gear, waking as few as are needed, one voter to spare.
+    #[must_use]
+    pub const fn new(me: NodeId, voters: NodeSet, brokers: NodeSet, timing: Timing) -> Self {
+        Self {
+            me,
+            voters,
+            brokers,
+            voter_spare: 1,
+            gear: Gear::Lean,
+            wake: WakeRule::Needed,
+            disable_on_traffic: false,
+            stay_awake: false,
+            timing,
+            #[cfg(seeded_bugs)]
+            bug: None,
+        }
+    }
+
+    /// Whether it can work.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.brokers.is_empty() {
+            return Err(Invalid::NoBrokers);
+        }
+        if self.voters.is_empty() {
+            return Err(Invalid::NoVoters);
+        }
+        if !self.members().contains(self.me) {
+            return Err(Invalid::NotAMember(self.me));
+        }
+        self.timing.check()
+    }
+
     /// All members.
     #[must_use]
     pub const fn members(&self) -> NodeSet {
@@ -76,5 +236,45 @@ impl Config {
     #[cfg(seeded_bugs)]
     pub(super) fn has(&self, bug: super::bugs::Bug) -> bool {
         self.bug == Some(bug)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_keeps_the_rules() {
+        for (name, timing) in Timing::PROFILES {
+            assert_eq!(timing.check(), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_broken_rule_is_named() {
+        let with = |change: fn(&mut Timing)| {
+            let mut timing = Timing::TEST;
+            change(&mut timing);
+            timing.check().expect_err("broken")
+        };
+        assert_eq!(with(|t| t.drain = Ticks(0)), Invalid::Zero);
+        assert!(matches!(
+            with(|t| t.tell = t.idle.plus(Ticks(1))),
+            Invalid::TellTooLong { .. }
+        ));
+        assert!(matches!(with(|t| t.rouse = t.wake), Invalid::RouseTooLong { .. }));
+        assert!(matches!(with(|t| t.probe = t.alarm), Invalid::ProbeTooLong { .. }));
+    }
+
+    #[test]
+    fn a_member_is_somebody_and_there_are_brokers_and_voters() {
+        let (me, none) = (NodeId(1), NodeSet::EMPTY);
+        let check = |voters, brokers| Config::new(me, voters, brokers, Timing::SERVERS).check();
+        let (own, other) = (NodeSet::only(me), NodeSet::only(NodeId(2)));
+        assert_eq!(check(own, other), Ok(()));
+        assert_eq!(check(other, own), Ok(()));
+        assert_eq!(check(own, none), Err(Invalid::NoBrokers));
+        assert_eq!(check(none, own), Err(Invalid::NoVoters));
+        assert_eq!(check(other, other), Err(Invalid::NotAMember(me)));
     }
 }

@@ -199,6 +199,12 @@ impl Guard {
         self.round
     }
 
+    /// Whether a person wants it awake.
+    #[must_use]
+    pub const fn stays_awake(&self) -> bool {
+        self.stay_awake
+    }
+
     /// Whether it has seen no traffic for the idle time.
     #[must_use]
     pub const fn is_idle(&self) -> bool {

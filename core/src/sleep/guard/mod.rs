@@ -84,7 +84,7 @@ mod member;
 mod sleeper;
 mod watch;
 
-pub use config::{Config, Timing, WakeRule};
+pub use config::{Config, Invalid, Timing, WakeRule};
 pub use decree::{Decree, Plan};
 pub use member::{Guard, Role};
 pub use sleeper::{Fitness, Stage, State};

@@ -1,0 +1,67 @@
+//! Stands in front of the broker, and tells the member what clients want.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pehra_core::sleep::coverage::Gear;
+use pehra_core::sleep::guard::Order;
+use pehra_kafka_proxy::{Limits, Options, Proxy, Seen};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Agent, span};
+
+/// Traffic that goes on is told again so often at the most: each word of it makes the Pehredar read the cluster anew, and a reading
+/// that is overtaken is thrown away.
+const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// Begins to listen, if the file says where.
+pub(super) async fn start(agent: &Arc<Agent>, tasks: &mut JoinSet<()>) -> Result<(), String> {
+    let Some(place) = agent.own().and_then(|broker| broker.proxy) else {
+        tracing::warn!("nothing stands in front of this broker: its traffic is not seen, so it never sleeps");
+        return Ok(());
+    };
+    let mut options = Options::plain(place.listen, place.upstream);
+    options.while_down = agent.while_down();
+    options.limits = Limits {
+        hold_max: agent.hold_max(),
+        ..options.limits
+    };
+    let proxy = Proxy::start(options).await.map_err(|error| error.to_string())?;
+    tracing::info!(listen = %proxy.address(), upstream = %place.upstream, "stands in front of the broker");
+    let seen = proxy.seen();
+    agent.has_proxy(proxy);
+    tasks.spawn(tell(Arc::clone(agent), seen));
+    Ok(())
+}
+
+/// Tells of traffic, until the proxy is gone.
+async fn tell(agent: Arc<Agent>, mut seen: watch::Receiver<Seen>) {
+    let idle = span(agent.config().guard.timing.idle);
+    let again = (idle / 4).clamp(TELL_AGAIN.0, TELL_AGAIN.1);
+    let (load_max, sample) = match agent.config().guard.gear {
+        Gear::Lean => (agent.load_max(), agent.sample()),
+        Gear::Full | Gear::Watch => (0, agent.sample()),
+    };
+    let (mut last, mut since) = (*seen.borrow(), Instant::now());
+    while seen.changed().await.is_ok() {
+        if load_max > 0 {
+            // What comes in bursts is judged by the whole sample.
+            sleep_until((since + sample).max(Instant::now() + sample / 4)).await;
+        }
+        let now = *seen.borrow_and_update();
+        let wanted = now.wanted > last.wanted;
+        let grown = now.traffic.saturating_sub(last.traffic);
+        let ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let a_second = grown.saturating_mul(1000) / ms;
+        let is_load = grown > 0 && (load_max == 0 || a_second > u64::from(load_max));
+        (last, since) = (now, Instant::now());
+        if wanted || is_load {
+            tracing::debug!(grown, wanted, "traffic");
+            agent.has_traffic();
+            agent.order(Order::Traffic).await;
+            sleep(again).await;
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! T1, T2, T3: brokers sleep and wake again and again while Kafka's own verifiable clients write and read with `acks=all`. What was
+//! acknowledged is there, once, and in order for each key; the longest pause between two acknowledgements is printed.
+
+mod common;
+mod sleeping;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sleeping::{Barn, Client, Read, Sent};
+
+/// So many keys take turns.
+const KEYS: usize = 30;
+
+/// Load that awake brokers bear, so that brokers sleep and wake *under* it.
+#[test]
+fn ten_sleeps_and_wakes_in_lean_gear_under_load() {
+    lean(10);
+}
+
+#[test]
+#[ignore = "takes a quarter of an hour: ./run deep"]
+fn a_hundred_sleeps_and_wakes_in_lean_gear_under_load() {
+    lean(100);
+}
+
+/// All but one sleep, and writes wait for a wake.
+#[test]
+fn three_sleeps_and_wakes_in_watch_gear() {
+    watch(3);
+}
+
+#[test]
+#[ignore = "takes half an hour: ./run deep"]
+fn a_hundred_sleeps_and_wakes_in_watch_gear() {
+    watch(100);
+}
+
+fn lean(cycles: u32) {
+    let mut barn = Barn::enabled("load-max = 1000", 0);
+    let mut producer = producer(&barn);
+    barn.wait("it writes", || producer.sent().len() > 50);
+    let mut slept = BTreeMap::new();
+    for cycle in 1..=cycles {
+        // T3: in some cycles the Pehredar is killed, each time in another phase.
+        if cycle % 5 == 2 {
+            barn.wait("one is on its way down", || doing(&barn, "draining").is_some());
+            kill_the_pehredar(&mut barn);
+        }
+        let sleeper = barn.one_sleeps();
+        *slept.entry(sleeper).or_insert(0) += 1;
+        if cycle % 5 == 3 {
+            kill_the_pehredar(&mut barn);
+            continue;
+        }
+        let woken = Instant::now();
+        assert!(!barn.ask(sleeper, r#"{"ask":"wake"}"#).expect("it answers")["done"].is_null());
+        if cycle % 5 == 4 {
+            barn.wait("one is on its way up", || doing(&barn, "waking").is_some());
+            kill_the_pehredar(&mut barn);
+        }
+        barn.all_are_up();
+        let took = woken.elapsed().as_secs_f64();
+        barn.say(&format!("cycle {cycle}: broker {sleeper} is up after {took:.1} s"));
+        // Another one watches, so that another one sleeps.
+        let pehredar = barn.pehredar().unwrap_or(1);
+        let _ = barn.ask(pehredar, r#"{"ask":"transfer","to":null}"#);
+    }
+    producer.end();
+    println!("who slept, and how often: {slept:?}");
+    account(&barn, &producer, Duration::ZERO);
+}
+
+fn doing(barn: &Barn, what: &str) -> Option<u16> {
+    let mut stands = barn.stands().into_iter();
+    stands.find(|(_, stand)| stand.doing == what).map(|(id, _)| id)
+}
+
+/// `kill -9`; whatever was under way, all brokers come up again.
+fn kill_the_pehredar(barn: &mut Barn) {
+    let mut pehredar = None;
+    barn.wait("somebody watches", || {
+        pehredar = barn.pehredar();
+        pehredar.is_some()
+    });
+    let pehredar = pehredar.expect("it was waited for");
+    barn.kill9(pehredar);
+    barn.all_are_up();
+    barn.start(pehredar);
+    barn.all_are_up();
+}
+
+fn watch(cycles: u32) {
+    // With two that only watch, two of five voters may sleep.
+    let barn = Barn::enabled("gear = \"watch\"", 2);
+    let mut producer = producer(&barn);
+    barn.wait("it writes", || producer.sent().len() > 50);
+    let (mut outages, mut stood) = (Vec::new(), Duration::ZERO);
+    for cycle in 1..=cycles {
+        caught_up(&barn, &producer);
+        // It stands still, so that there is no traffic, and goes on where it was.
+        producer.freeze();
+        let frozen = Instant::now();
+        let sleepers = barn.so_many_sleep(2);
+        // What was acknowledged before and not read yet is no sign of what comes.
+        let before = last(&producer) + 25;
+        producer.thaw();
+        stood = stood.max(frozen.elapsed());
+        let thawed = Instant::now();
+        barn.wait("writes are taken again", || last(&producer) > before);
+        let sent = producer.sent().into_iter().filter(|sent| number(&sent.value) > before);
+        let first = sent.map(|sent| sent.at).min().expect("there are some");
+        outages.push(first - thawed);
+        let awake = 3 - barn.sleepers().len();
+        assert!(awake >= 2, "writes need two copies, and {awake} are up");
+        barn.say(&format!(
+            "cycle {cycle}: {sleepers:?} slept; the first write is taken after {:.1} s, with {awake} brokers up",
+            (first - thawed).as_secs_f64()
+        ));
+    }
+    producer.end();
+    outages.sort();
+    println!(
+        "watch gear, outage on traffic: median {:?}, longest {:?}",
+        outages[outages.len() / 2],
+        outages.last()
+    );
+    account(&barn, &producer, stood);
+}
+
+/// Writes for ever.
+fn producer(barn: &Barn) -> Client {
+    barn.producer("readings", &["--repeating-keys", &KEYS.to_string()])
+}
+
+/// Waits until it sends no faster than it should, as it does after it stood still.
+fn caught_up(barn: &Barn, producer: &Client) {
+    barn.wait("it has caught up", || {
+        let before = producer.sent().len();
+        std::thread::sleep(Duration::from_millis(400));
+        let grown = producer.sent().len() - before;
+        (1..40).contains(&grown)
+    });
+}
+
+/// The highest number that was acknowledged.
+fn last(producer: &Client) -> u64 {
+    producer
+        .sent()
+        .iter()
+        .map(|sent| number(&sent.value))
+        .max()
+        .unwrap_or(0)
+}
+
+/// The producer counts its messages.
+fn number(value: &str) -> u64 {
+    value.parse().expect("it counts")
+}
+
+/// Everything that was acknowledged is there, and in the order in which it was sent. `stood` is how long the producer stood still.
+fn account(barn: &Barn, producer: &Client, stood: Duration) {
+    let (sent, failed) = (producer.sent(), producer.failed());
+    let read = barn.consume("readings", &sent);
+    assert!(
+        failed.is_empty(),
+        "the producer gave up on these: {failed:?}\n{}",
+        barn.logs()
+    );
+    lost_nothing(&sent, &read);
+    kept_the_order(&read);
+    let gap = longest_gap(sent.iter());
+    let partitions: BTreeMap<i64, Duration> = (0..3)
+        .map(|partition| {
+            (
+                partition,
+                longest_gap(sent.iter().filter(|sent| sent.partition == partition)),
+            )
+        })
+        .collect();
+    println!(
+        "{} messages acknowledged and read; longest pause between acknowledgements {gap:?} (it stood still for {stood:?} at the \
+         most), by partition {partitions:?}",
+        sent.len()
+    );
+}
+
+fn lost_nothing(sent: &[Sent], read: &[Read]) {
+    let mut times: BTreeMap<(i64, i64, &str), u32> = BTreeMap::new();
+    for it in read {
+        *times.entry((it.partition, it.offset, &it.value)).or_default() += 1;
+    }
+    let lost: Vec<&Sent> = sent
+        .iter()
+        .filter(|it| !times.contains_key(&(it.partition, it.offset, it.value.as_str())))
+        .collect();
+    assert!(lost.is_empty(), "acknowledged, and not there as it was: {lost:?}");
+    let values: BTreeMap<&str, usize> = read.iter().fold(BTreeMap::new(), |mut values, it| {
+        *values.entry(it.value.as_str()).or_default() += 1;
+        values
+    });
+    let twice: Vec<_> = values.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(
+        twice.is_empty(),
+        "there twice, and the producer is idempotent: {twice:?}"
+    );
+}
+
+/// The producer gives each message the key of its number modulo [`KEYS`].
+fn kept_the_order(read: &[Read]) {
+    let mut by_place: Vec<(i64, i64, u64)> = read
+        .iter()
+        .map(|it| (it.partition, it.offset, number(&it.value)))
+        .collect();
+    by_place.sort_unstable();
+    let mut last = BTreeMap::new();
+    for (partition, offset, value) in by_place {
+        let key = value % KEYS as u64;
+        let (before, home) = last.insert(key, (value, partition)).unwrap_or((0, partition));
+        assert_eq!(home, partition, "key {key} is in two partitions");
+        assert!(
+            before <= value,
+            "key {key}: {value} stands behind {before}, at {partition}/{offset}"
+        );
+    }
+    assert_eq!(last.len(), KEYS, "all keys were used");
+}
+
+fn longest_gap<'s>(sent: impl Iterator<Item = &'s Sent>) -> Duration {
+    let mut times: Vec<Instant> = sent.map(|sent| sent.at).collect();
+    times.sort();
+    times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+}

@@ -1,0 +1,526 @@
+//! A real Kafka cluster whose brokers are started, stopped and woken by real agents.
+
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pehra_testbed::kafka::cluster::{ClusterOptions, KafkaCluster};
+use pehra_testbed::process::{Process, free_port};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::common::{ask, broker};
+
+/// How long anything may take that has to happen: brokers are started in it, on a machine that may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const INSTALL: &str = "apt-get install -y default-jre-headless maven";
+
+/// One cluster at a time: six Java processes are enough for a small machine.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Three controllers, three brokers behind proxies, three agents: agent 1 looks after broker 1, and so on. More agents only watch.
+pub struct Barn {
+    pub kafka: KafkaCluster,
+    folder: tempfile::TempDir,
+    ports: Vec<u16>,
+    proxies: Vec<u16>,
+    agents: BTreeMap<u16, Process>,
+    began: Instant,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// What an agent says of its guard duty.
+#[derive(Clone, Debug)]
+pub struct Stand {
+    pub doing: String,
+    pub role: String,
+    pub on: bool,
+    pub epoch: u64,
+    pub all: Value,
+}
+
+impl Barn {
+    /// The controllers, and all that the agents need. `more` stands behind `[sleep]`; so many agents have no broker.
+    pub fn new(more: &str, watchers: u16) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        let proxies: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let kafka = KafkaCluster::start_controllers(&ClusterOptions {
+            advertised: proxies.iter().map(|port| format!("127.0.0.1:{port}")).collect(),
+            ..ClusterOptions::default()
+        });
+        let barn = Self {
+            kafka,
+            folder: tempfile::tempdir().expect("a folder"),
+            ports: (0..3 + watchers).map(|_| free_port()).collect(),
+            proxies,
+            agents: BTreeMap::new(),
+            began,
+            _turn: turn,
+        };
+        barn.configure(more);
+        barn
+    }
+
+    /// The same with all agents and brokers up, and sleep allowed.
+    pub fn enabled(more: &str, watchers: u16) -> Self {
+        let mut barn = Self::new(more, watchers);
+        for id in 1..=3 + watchers {
+            barn.start(id);
+        }
+        barn.all_are_up();
+        barn.topic("readings");
+        barn.enable();
+        barn
+    }
+
+    fn configure(&self, more: &str) {
+        let command = self.kafka.broker_command(1);
+        let quoted = |text: &std::ffi::OsStr| format!("{:?}", text.to_string_lossy());
+        let words: Vec<String> = [command.get_program()]
+            .into_iter()
+            .chain(command.get_args())
+            .map(|word| quoted(word).replace("/1.properties", "/{broker}.properties"))
+            .collect();
+        let set = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
+            value.map(|value| format!("{} = {}", name.to_string_lossy(), quoted(value)))
+        };
+        let environment: Vec<String> = command.get_envs().filter_map(set).collect();
+        let mut text = format!(
+            "[cluster]
+name = \"barn\"
+profile = \"wan\"
+data = \"data\"
+[sleep]
+profile = \"test\"
+voter-spare = 0
+{more}
+[power.process]
+command = [{}]
+environment = {{ {} }}
+log = \"broker-{{broker}}.log\"
+pid-file = \"broker-{{broker}}.pid\"
+",
+            words.join(", "),
+            environment.join(", ")
+        );
+        for (id, port) in (1_u16..).zip(&self.ports) {
+            writeln!(text, "[[node]]\nid = {id}\naddress = \"127.0.0.1:{port}\"")
+                .expect("writing to a text cannot fail");
+            let Some(proxy) = self.proxies.get(usize::from(id) - 1) else {
+                continue;
+            };
+            write!(
+                text,
+                "[node.broker]
+id = {id}
+address = \"{}\"
+listen = \"127.0.0.1:{proxy}\"
+upstream = \"{}\"
+",
+                self.kafka.address(id),
+                self.kafka.inner(id)
+            )
+            .expect("writing to a text cannot fail");
+        }
+        fs::write(self.folder.path().join("cluster.toml"), text).expect("the configuration is written");
+    }
+
+    /// Prints what has happened, and when.
+    pub fn say(&self, what: &str) {
+        println!("{:7.1} s  {what}", self.began.elapsed().as_secs_f64());
+    }
+
+    // --- agents -----------------------------------------------------------------------------------------------------------
+
+    pub fn address(&self, id: u16) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports[usize::from(id) - 1]).into()
+    }
+
+    /// Starts an agent, and waits until it answers.
+    pub fn start(&mut self, id: u16) {
+        let log = self.folder.path().join(format!("agent-{id}.log"));
+        let log = File::options().create(true).append(true).open(log).expect("a log");
+        let mut command = broker(&self.folder.path().join("cluster.toml"), id.into());
+        let agent = Process::start(command.arg("--log-text").stderr(log), "cargo build -p pehra-broker");
+        self.agents.insert(id, agent);
+        let until = Instant::now() + PATIENCE;
+        while self.stand(id).is_none() {
+            assert!(Instant::now() < until, "agent {id} does not answer\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn kill9(&mut self, id: u16) {
+        self.agents.remove(&id).expect("it runs").kill9();
+        self.say(&format!("agent {id} is killed"));
+    }
+
+    /// Makes an agent stand still: its connections stay open, and it says nothing.
+    pub fn freeze(&self, id: u16) {
+        self.agents[&id].signal(Signal::STOP);
+        self.say(&format!("agent {id} stands still"));
+    }
+
+    pub fn thaw(&self, id: u16) {
+        self.agents[&id].signal(Signal::CONT);
+        self.say(&format!("agent {id} goes on"));
+    }
+
+    /// `kill -9` for a broker, behind its agent's back.
+    pub fn kill_broker(&self, id: u16) {
+        kill_process(self.broker_pid(id).expect("it runs"), Signal::KILL).expect("it is killed");
+        self.say(&format!("broker {id} is killed"));
+    }
+
+    /// SIGTERM, which must be enough.
+    pub fn stop(&mut self, id: u16) {
+        let stopped = self.agents.remove(&id).expect("it runs").stop(PATIENCE);
+        assert!(stopped, "agent {id} did not end when it was asked to\n{}", self.logs());
+        self.say(&format!("agent {id} has ended"));
+    }
+
+    pub fn ask(&self, id: u16, question: &str) -> Option<Value> {
+        ask(self.address(id), question)
+    }
+
+    pub fn stand(&self, id: u16) -> Option<Stand> {
+        let all = self.ask(id, r#"{"ask":"status"}"#)?["status"]["sleep"].clone();
+        let text = |key: &str| all[key].as_str().unwrap_or_default().to_owned();
+        Some(Stand {
+            doing: text("doing"),
+            role: text("role"),
+            on: all["on"] == true,
+            epoch: all["epoch"].as_u64()?,
+            all,
+        })
+    }
+
+    /// All agents that run, in order.
+    pub fn stands(&self) -> Vec<(u16, Stand)> {
+        let ids = self.agents.keys().copied();
+        ids.filter_map(|id| Some((id, self.stand(id)?))).collect()
+    }
+
+    /// Those who sleep now.
+    pub fn sleepers(&self) -> Vec<u16> {
+        let stands = self.stands().into_iter();
+        stands
+            .filter(|(_, stand)| stand.doing == "asleep" || stand.doing == "ringing")
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    pub fn pehredar(&self) -> Option<u16> {
+        let stands = self.stands().into_iter();
+        stands
+            .filter(|(_, stand)| stand.role == "pehredar")
+            .map(|(id, _)| id)
+            .next()
+    }
+
+    /// Waits until all agents that run stand like that.
+    #[track_caller]
+    pub fn until(&self, what: &str, is_so: impl Fn(&[Stand]) -> bool) {
+        self.wait(what, || {
+            let stands = self.stands();
+            let stands: Vec<Stand> = stands.into_iter().map(|(_, stand)| stand).collect();
+            stands.len() == self.agents.len() && is_so(&stands)
+        });
+    }
+
+    /// Waits for a condition.
+    #[track_caller]
+    pub fn wait(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !is_so() {
+            if Instant::now() > until {
+                for (id, stand) in self.stands() {
+                    println!("{id}: {}", stand.all);
+                }
+                panic!("waited {PATIENCE:?} in vain: {what}\n{}", self.logs());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits for exactly one sleeper.
+    #[track_caller]
+    pub fn one_sleeps(&self) -> u16 {
+        self.so_many_sleep(1)[0]
+    }
+
+    /// Waits for exactly so many sleepers.
+    #[track_caller]
+    pub fn so_many_sleep(&self, count: usize) -> Vec<u16> {
+        let mut found = Vec::new();
+        self.wait("they fall asleep", || {
+            found = self.sleepers();
+            assert!(
+                found.len() <= count,
+                "{found:?} sleep, and partitions have too few copies\n{}",
+                self.logs()
+            );
+            found.len() == count
+        });
+        self.say(&format!("asleep: {found:?}"));
+        found
+    }
+
+    /// Waits until all brokers whose agents run are up.
+    #[track_caller]
+    pub fn all_are_up(&self) {
+        self.until("all are up", |all| {
+            all.iter()
+                .all(|stand| stand.doing == "active" || stand.all["broker"].is_null())
+        });
+        self.say("all are up");
+    }
+
+    /// Has the Pehredar let brokers sleep.
+    pub fn enable(&self) {
+        self.tell_pehredar(|stand| format!(r#"{{"ask":"enable","epoch":{}}}"#, stand.epoch + 1));
+        self.until("all know that it is on", |all| all.iter().all(|stand| stand.on));
+        self.say("sleep is allowed");
+    }
+
+    /// Asks the Pehredar until it is done.
+    #[track_caller]
+    pub fn tell_pehredar(&self, order: impl Fn(&Stand) -> String) {
+        let mut last = Value::Null;
+        self.wait("the Pehredar does as it is told", || {
+            for (id, stand) in self.stands() {
+                if stand.role == "pehredar" {
+                    last = self.ask(id, &order(&stand)).unwrap_or_default();
+                }
+            }
+            !last["done"].is_null()
+        });
+    }
+
+    // --- Kafka ------------------------------------------------------------------------------------------------------------
+
+    /// Where clients find the cluster: the proxies.
+    pub fn clients(&self) -> String {
+        let addresses: Vec<String> = self.proxies.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        addresses.join(",")
+    }
+
+    /// Makes a topic, as a client does, and waits until it is made.
+    pub fn topic(&self, name: &str) {
+        let create = ["--create", "--bootstrap-server", &self.clients(), "--topic", name];
+        let made = self.kafka.tool("org.apache.kafka.tools.TopicCommand", &create);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// The number of the process of a broker, if it runs.
+    pub fn broker_pid(&self, id: u16) -> Option<Pid> {
+        let text = fs::read_to_string(self.folder.path().join(format!("broker-{id}.pid"))).ok()?;
+        let pid = text.trim().parse().ok().and_then(Pid::from_raw)?;
+        let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+        // Its number may be another's by now.
+        let command = String::from_utf8_lossy(&command).into_owned();
+        command.contains(&format!("/{id}.properties")).then_some(pid)
+    }
+
+    /// One of Kafka's verifiable clients, whose lines are kept.
+    pub fn client(&self, class: &str, arguments: &[&str]) -> Client {
+        let clients = self.clients();
+        let mut command = self
+            .kafka
+            .command(&format!("org.apache.kafka.tools.{class}"), arguments);
+        Client::start(command.args(["--bootstrap-server", &clients]))
+    }
+
+    /// Writes 50 messages a second with `acks=all`, as Kafka's clients do by default: again and again until they are taken.
+    pub fn producer(&self, topic: &str, more: &[&str]) -> Client {
+        // The tool itself would not try again.
+        let config = self.folder.path().join("producer.properties");
+        fs::write(&config, "retries=2147483647\nenable.idempotence=true\n").expect("the file is written");
+        let config = config.display().to_string();
+        let usual = [
+            "--topic",
+            topic,
+            "--throughput",
+            "50",
+            "--acks",
+            "-1",
+            "--producer.config",
+            &config,
+        ];
+        self.client("VerifiableProducer", &[&usual, more].concat())
+    }
+
+    /// Produces so many messages, and waits until all have an answer. What was acknowledged.
+    pub fn produce(&self, topic: &str, messages: u32) -> Vec<Sent> {
+        let mut client = self.producer(topic, &["--max-messages", &messages.to_string()]);
+        self.wait("the producer ends", || !client.process.is_running());
+        client.sent()
+    }
+
+    /// Reads from the beginning until all of these are read, or nothing more comes.
+    pub fn consume(&self, topic: &str, sent: &[Sent]) -> Vec<Read> {
+        let group = format!("group-{}", free_port());
+        let mut client = self.client(
+            "VerifiableConsumer",
+            &[
+                "--topic",
+                topic,
+                "--group-id",
+                &group,
+                "--verbose",
+                "--reset-policy",
+                "earliest",
+            ],
+        );
+        let (mut last, mut since) = (0, Instant::now());
+        self.wait("all is read", || {
+            let count = client.said("record_data");
+            if count != last {
+                (last, since) = (count, Instant::now());
+            }
+            let quiet = if count < sent.len() { 20 } else { 1 };
+            since.elapsed() > Duration::from_secs(quiet)
+        });
+        client.end();
+        client.read()
+    }
+
+    pub fn logs(&self) -> String {
+        let mut all = String::new();
+        for id in 1..=self.ports.len() {
+            let text = fs::read_to_string(self.folder.path().join(format!("agent-{id}.log"))).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let tail = lines[lines.len().saturating_sub(60)..].join("\n");
+            let _ = write!(all, "--- agent {id}\n{tail}\n");
+        }
+        all
+    }
+
+    /// The lines of an agent's log with this in them.
+    pub fn logged(&self, id: u16, what: &str) -> usize {
+        let text = fs::read_to_string(self.folder.path().join(format!("agent-{id}.log"))).unwrap_or_default();
+        text.lines().filter(|line| line.contains(what)).count()
+    }
+}
+
+impl Drop for Barn {
+    /// Brokers outlive their agents.
+    fn drop(&mut self) {
+        self.agents.clear();
+        for id in 1..=3 {
+            if let Some(pid) = self.broker_pid(id) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        if let Some(kept) = std::env::var_os("PEHRA_KEEP_LOGS") {
+            let _ = Command::new("cp").arg("-r").arg(self.folder.path()).arg(kept).status();
+        }
+    }
+}
+
+/// A message that was acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub key: Option<String>,
+    pub value: String,
+    pub partition: i64,
+    pub offset: i64,
+    pub at: Instant,
+}
+
+/// A message that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub value: String,
+    pub partition: i64,
+    pub offset: i64,
+}
+
+/// One of Kafka's own clients, and what it said.
+pub struct Client {
+    pub process: Process,
+    lines: Arc<Mutex<Vec<(Instant, Value)>>>,
+}
+
+impl Client {
+    fn start(command: &mut Command) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut process = Process::start(command, INSTALL);
+        let out = process.child().stdout.take().expect("its lines");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if let Ok(value) = serde_json::from_str(&line) {
+                    kept.lock()
+                        .expect("nobody panics with it")
+                        .push((Instant::now(), value));
+                }
+            }
+        });
+        Self { process, lines }
+    }
+
+    fn named<T>(&self, name: &str, take: impl Fn(Instant, &Value) -> T) -> Vec<T> {
+        let lines = self.lines.lock().expect("nobody panics with it");
+        let such = lines.iter().filter(|(_, line)| line["name"] == name);
+        such.map(|(at, line)| take(*at, line)).collect()
+    }
+
+    /// What was acknowledged so far.
+    pub fn sent(&self) -> Vec<Sent> {
+        self.named("producer_send_success", |at, line| Sent {
+            key: line["key"].as_str().map(str::to_owned),
+            value: line["value"].as_str().unwrap_or_default().to_owned(),
+            partition: line["partition"].as_i64().unwrap_or(-1),
+            offset: line["offset"].as_i64().unwrap_or(-1),
+            at,
+        })
+    }
+
+    /// Makes it stand still.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// Lets it end what it has begun.
+    pub fn end(&mut self) {
+        assert!(self.process.stop(PATIENCE), "the client did not end");
+    }
+
+    /// How often it has said this.
+    pub fn said(&self, name: &str) -> usize {
+        self.named(name, |_, _| ()).len()
+    }
+
+    /// What could not be sent so far.
+    pub fn failed(&self) -> Vec<Value> {
+        self.named("producer_send_error", |_, line| line.clone())
+    }
+
+    /// What was read so far.
+    pub fn read(&self) -> Vec<Read> {
+        self.named("record_data", |_, line| Read {
+            value: line["value"].as_str().unwrap_or_default().to_owned(),
+            partition: line["partition"].as_i64().unwrap_or(-1),
+            offset: line["offset"].as_i64().unwrap_or(-1),
+        })
+    }
+}
