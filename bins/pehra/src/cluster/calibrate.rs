@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use pehra_cluster::DoingNow;
 use pehra_cluster::ask::Ask;
+use pehra_cluster::{Cluster, DoingNow};
 use serde_json::json;
 
 use super::asking::Asking;
@@ -57,13 +57,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         if views.iter().all(|view| view.status.is_err()) {
             return Err(nobody(&cluster, &views));
         }
-        if brokers(&views).is_empty() {
-            return Err(format!(
-                "nothing can be measured: no node of {} that answers has a broker that it starts and stops; that takes [sleep], \
-                 [power] and [node.broker] in its file",
-                cluster.path.display()
-            ));
-        }
+        let nodes = brokers(&cluster)?;
         let mut seen: BTreeMap<u16, Broker> = BTreeMap::new();
         let until = Instant::now() + Duration::from_secs(args.seconds);
         eprintln!(
@@ -82,7 +76,8 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
                     broker.woken = asking.ask(*id, &Ask::Wake { all: false }).await.is_ok();
                 }
             }
-            if seen.values().all(|broker| broker.start.is_some()) || Instant::now() > until {
+            let all = seen.len() == nodes.len() && seen.values().all(|broker| broker.start.is_some());
+            if all || Instant::now() > until {
                 break;
             }
             let now = state(&views, &seen);
@@ -95,7 +90,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
                 _ = tokio::signal::ctrl_c() => break,
             }
         }
-        report(args, &seen)
+        report(args, &cluster, &seen)
     })
 }
 
@@ -136,7 +131,7 @@ fn state(views: &[View], seen: &BTreeMap<u16, Broker>) -> String {
     format!("{measured} of {} measured; {}", seen.len(), waiting.join(", "))
 }
 
-fn report(args: &Args, seen: &BTreeMap<u16, Broker>) -> Result<ExitCode, String> {
+fn report(args: &Args, cluster: &Cluster, seen: &BTreeMap<u16, Broker>) -> Result<ExitCode, String> {
     let ms = |span: Option<Duration>| span.and_then(|span| u64::try_from(span.as_millis()).ok());
     let stop = seen.values().filter_map(|broker| ms(broker.stop)).max();
     let start = seen.values().filter_map(|broker| ms(broker.start)).max();
@@ -154,17 +149,35 @@ fn report(args: &Args, seen: &BTreeMap<u16, Broker>) -> Result<ExitCode, String>
         .iter()
         .map(|(id, broker)| json!({ "node": id, "stop_ms": ms(broker.stop), "start_ms": ms(broker.start) }))
         .collect();
-    let advice = json!({ "idle-ms": idle, "drain-ms": drain, "wake-ms": wake });
+    let timing = cluster.sleep.as_ref().map(|sleep| sleep.timing);
+    let now = timing.map_or([0; 3], |timing| {
+        [timing.idle.0, timing.drain.0, timing.wake.0].map(u64::from)
+    });
+    let rules = [
+        (
+            "idle-ms",
+            idle,
+            format!("{IDLE_TIMES} times a stop and a start: a rule of thumb, not a measurement"),
+        ),
+        ("drain-ms", drain, format!("{MARGIN} times the longest stop")),
+        ("wake-ms", wake, format!("{MARGIN} times the longest start")),
+    ];
     let mut text = "node      stop     start   (measured, Kafka's catching up included)\n".to_owned();
     for (id, broker) in seen {
         let shown = |span| ms(span).map_or("-".into(), |ms| format!("{ms} ms"));
         text += &format!("{id:>4}  {:>8}  {:>8}\n", shown(broker.stop), shown(broker.start));
     }
-    text += &format!(
-        "\nAt least this in the cluster's file, whose number you then raise:\n\n[sleep]\nidle-ms = {idle}    # {IDLE_TIMES} times a stop \
-         and a start (a rule of thumb, not a measurement)\ndrain-ms = {drain}   # {MARGIN} times the longest stop\nwake-ms = {wake}    \
-         # {MARGIN} times the longest start"
-    );
-    args.from.say(&json!({ "nodes": nodes, "sleep": advice }), &text);
+    text += "\nAt least this in the cluster's file, whose number you then raise:\n\n[sleep]\n";
+    let mut advice = serde_json::Map::new();
+    for ((key, least, why), now) in rules.into_iter().zip(now) {
+        let verdict = if now < least { "TOO SHORT" } else { "long enough" };
+        text += &format!("{key} = {least:<7} # {why}; in the file: {now}, {verdict}\n");
+        advice.insert(
+            key.into(),
+            json!({ "least": least, "file": now, "long_enough": now >= least }),
+        );
+    }
+    args.from
+        .say(&json!({ "nodes": nodes, "sleep": advice }), text.trim_end());
     Ok(ExitCode::SUCCESS)
 }

@@ -146,7 +146,7 @@ pub fn disable(args: &DisableArgs) -> Result<ExitCode, String> {
         let what = order(&asking, &Ask::Disable, &mut patience, is_done)
             .await
             .map_err(|why| format!("it was not switched off: {why}. All can be woken for now: pehra wake --all"))?;
-        let nodes = brokers(&asking.views().await);
+        let nodes = brokers(&cluster)?;
         until_up(&asking, &nodes, &mut patience)
             .await
             .map_err(|why| format!("{what}; but {why}"))?;
@@ -181,7 +181,6 @@ pub fn wake(args: &WakeArgs) -> Result<ExitCode, String> {
                     let why = why.into_iter().find_map(Result::err).unwrap_or_default();
                     return Err(format!("nobody was woken: {why}"));
                 }
-                // One that is silent now may have a broker too: the file knows of it only if it says so.
                 let silent = views
                     .iter()
                     .filter(|view| view.status.is_err())
@@ -189,7 +188,7 @@ pub fn wake(args: &WakeArgs) -> Result<ExitCode, String> {
                 for id in silent {
                     eprintln!("pehra: node {id} does not answer; the others call it");
                 }
-                brokers(&views)
+                brokers(&cluster)?
             }
         };
         until_up(&asking, &nodes, &mut patience)
@@ -230,14 +229,7 @@ pub fn selfcheck(args: &SelfcheckArgs) -> Result<ExitCode, String> {
                 if views.iter().all(|view| view.status.is_err()) {
                     return Err(nobody(&cluster, &views));
                 }
-                let nodes = brokers(&views);
-                if nodes.is_empty() {
-                    return Err(format!(
-                        "no node of {} that answers has a broker that could sleep",
-                        cluster.path.display()
-                    ));
-                }
-                nodes
+                brokers(&cluster)?
             }
         };
         let (mut found, mut all) = (Vec::new(), true);

@@ -7,7 +7,6 @@ use pehra_cluster::ask::{Ask, Reply};
 use pehra_cluster::{Cluster, DoingNow};
 use serde_json::json;
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::asking::Asking;
 use super::duty::known;
@@ -57,6 +56,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
             asking: args.signing.over(&cluster)?,
         };
         let mut patience = args.waiting.begin();
+        patience.heed_signals()?;
         if let (true, Some(node)) = (args.done, args.node) {
             round.give_back(node, &mut patience).await?;
             return Ok(ExitCode::SUCCESS);
@@ -81,17 +81,11 @@ impl Round<'_> {
         if views.iter().all(|view| view.status.is_err()) {
             return Err(nobody(cluster, &views));
         }
-        let with = brokers(&views);
+        let with = brokers(cluster)?;
         match node {
-            None if with.is_empty() => Err(format!(
-                "no node of {} that answers has a broker",
-                cluster.path.display()
-            )),
             None => Ok(with),
             Some(node) if with.contains(&node) => Ok(vec![node]),
-            Some(node) => Err(format!(
-                "node {node} does not answer, or has no broker: nothing was begun"
-            )),
+            Some(node) => Err(format!("node {node} has no broker in {}", cluster.path.display())),
         }
     }
 
@@ -119,7 +113,7 @@ impl Round<'_> {
                 "begun",
                 &format!("node {node}: its broker is down; running the command"),
             );
-            let outcome = run_command(command, node, broker, self.from.json).await;
+            let outcome = run_command(command, (node, broker), self.from.json, patience).await;
             patience.renew();
             // Whatever came of it: nobody is left down.
             let back = self.give_back(node, patience).await;
@@ -145,9 +139,9 @@ impl Round<'_> {
         loop {
             let views = self.asking.views().await;
             for (id, duty) in duties(&views).filter(|(id, _)| nodes.contains(id)) {
-                if duty.doing == DoingNow::Maintenance && visited.insert(id) {
+                if duty.workable && visited.insert(id) {
                     let text = format!(
-                        "node {id}: its broker is being stopped, and may then be worked on; afterwards: pehra maintenance --done \
+                        "node {id}: its broker is down, and may be worked on; afterwards: pehra maintenance --done \
                          --node {id}"
                     );
                     self.say(id, "begun", &text);
@@ -192,7 +186,7 @@ impl Round<'_> {
             let views = self.asking.views().await;
             let duty = duties(&views).find(|(id, _)| *id == node).map(|(_, duty)| duty);
             match duty {
-                Some(duty) if duty.doing == DoingNow::Maintenance => return Ok(duty.broker.unwrap_or(-1)),
+                Some(duty) if duty.workable => return Ok(duty.broker.unwrap_or(-1)),
                 Some(duty) => {
                     let held = pehredar(&views).and_then(|(_, duty)| duty.held_back.clone());
                     let held = held.map_or(String::new(), |held| format!(" ({held})"));
@@ -252,15 +246,17 @@ fn list(nodes: &BTreeSet<u16>) -> String {
 }
 
 /// Runs the command. If a person wants an end, it is told to end as well.
-async fn run_command(command: &str, node: u16, broker: i32, quiet: bool) -> Result<ExitStatus, String> {
+async fn run_command(
+    command: &str,
+    (node, broker): (u16, i32),
+    quiet: bool,
+    patience: &mut Patience,
+) -> Result<ExitStatus, String> {
     let fail = |error: std::io::Error| error.to_string();
-    let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).stdin(Stdio::null());
-    shell
-        .env("PEHRA_NODE", node.to_string())
-        .env("PEHRA_BROKER", broker.to_string());
+    shell.env("PEHRA_NODE", node.to_string());
+    shell.env("PEHRA_BROKER", broker.to_string());
     if quiet {
         // Standard output is for programs.
         shell.stdout(std::io::stderr());
@@ -268,14 +264,10 @@ async fn run_command(command: &str, node: u16, broker: i32, quiet: bool) -> Resu
     let mut child = shell.spawn().map_err(fail)?;
     tokio::select! {
         status = child.wait() => return status.map_err(fail),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = patience.interrupted() => {}
     }
-    if let Some(pid) = child
-        .id()
-        .and_then(|pid| i32::try_from(pid).ok())
-        .and_then(rustix::process::Pid::from_raw)
-    {
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
     let status = child.wait().await.map_err(fail)?;

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use pehra_cluster::ask::{Ask, Reply, TroubleKind};
-use pehra_cluster::{DoingNow, SleepStatus, WatchRole};
+use pehra_cluster::{Cluster, DoingNow, SleepStatus, WatchRole};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::asking::Asking;
 use super::carried_out;
@@ -27,6 +30,7 @@ impl Waiting {
             limit,
             until: Instant::now() + limit,
             told: String::new(),
+            interrupts: None,
         }
     }
 }
@@ -36,9 +40,38 @@ pub struct Patience {
     limit: Duration,
     until: Instant,
     told: String,
+    /// Counts those who want an end; none if that ends the process.
+    interrupts: Option<watch::Receiver<u32>>,
 }
 
 impl Patience {
+    /// Whoever wants an end (Ctrl-C, SIGTERM) ends the pause from now on, and not the process.
+    pub fn heed_signals(&mut self) -> Result<(), String> {
+        let fail = |error: std::io::Error| format!("cannot listen for signals: {error}");
+        let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
+        let (tell, interrupts) = watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                tell.send_modify(|count| *count += 1);
+            }
+        });
+        self.interrupts = Some(interrupts);
+        Ok(())
+    }
+
+    /// Until somebody wants an end. Each wish is heard once.
+    pub async fn interrupted(&mut self) {
+        match &mut self.interrupts {
+            Some(interrupts) if interrupts.changed().await.is_ok() => {}
+            _ => std::future::pending().await,
+        }
+    }
+
     /// One pause, because of this.
     pub async fn pause(&mut self, why: &str) -> Result<(), String> {
         if Instant::now() >= self.until {
@@ -51,8 +84,10 @@ impl Patience {
             eprintln!("pehra: waiting: {why}");
             why.clone_into(&mut self.told);
         }
-        tokio::time::sleep(PAUSE).await;
-        Ok(())
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => Ok(()),
+            () = self.interrupted() => Err(format!("{why}; it was interrupted")),
+        }
     }
 
     /// The waiting begins anew.
@@ -122,9 +157,15 @@ pub fn pehredar(views: &[View]) -> Option<(u16, &SleepStatus)> {
 }
 
 /// The nodes that have a broker.
-pub fn brokers(views: &[View]) -> Vec<u16> {
-    let with = duties(views).filter(|(_, duty)| duty.broker.is_some());
-    with.map(|(id, _)| id).collect()
+pub fn brokers(cluster: &Cluster) -> Result<Vec<u16>, String> {
+    if cluster.sleep.is_none() {
+        return Err(format!(
+            "no broker of this cluster sleeps: add [sleep] to {}, raise its number, and restart all nodes; examples/sleep.toml is a start",
+            cluster.path.display()
+        ));
+    }
+    let with = cluster.members.iter().filter(|member| member.broker.is_some());
+    Ok(with.map(|member| member.id).collect())
 }
 
 /// Waits until the brokers of these nodes are up and in sync.
