@@ -126,6 +126,20 @@ impl Ask {
         )
     }
 
+    /// Whether it can lead towards sleep, or take a broker down: with an admin's key in the cluster's file it must be signed
+    /// ([`crate::signed`]). What only wakes never needs that.
+    #[must_use]
+    pub const fn needs_signature(&self) -> bool {
+        match self {
+            // After the work on one broker the next is taken down.
+            Self::Enable { .. } | Self::Maintain { .. } | Self::Maintained | Self::StayAwake { on: false } => true,
+            // Who leads decides who sleeps.
+            Self::Transfer { .. } | Self::Drain { .. } | Self::Resign => true,
+            Self::Disable | Self::Wake { .. } | Self::StayAwake { on: true } => false,
+            Self::Leader | Self::Status | Self::Append { .. } | Self::Entries { .. } | Self::SelfCheck => false,
+        }
+    }
+
     /// Whether it is about sleep: only a cluster with guard duty has an answer.
     #[must_use]
     pub const fn is_of_sleep(&self) -> bool {
@@ -241,6 +255,16 @@ pub struct Unknown {
     /// Where that one listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub try_address: Option<String>,
+}
+
+impl Unknown {
+    /// Whether it can be otherwise in a moment, so that the same may be asked again. The reason says so, to people and programs.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        ["ask again", "still may", "knows no leader"]
+            .iter()
+            .any(|words| self.reason.contains(words))
+    }
 }
 
 /// That a request was carried out.

@@ -11,6 +11,7 @@ use pehra_core::types::{NodeId, Ticks};
 use crate::address::Address;
 use crate::cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 use crate::problem::{ConfigError, Problem};
+use crate::signed::AdminKey;
 use crate::sleep::{self, BrokerDraft, SleepDraft};
 
 /// The highest id: sets of nodes are 64 bits wide.
@@ -66,6 +67,7 @@ pub(crate) struct Draft {
     pub sleep: Option<SleepDraft>,
     pub commanders: Option<At<Commanders>>,
     pub key: Option<At<KeySource>>,
+    pub admin: Option<AdminKey>,
     pub data: Option<PathBuf>,
     pub tls: Option<TlsFiles>,
     pub nodes: Vec<NodeDraft>,
@@ -113,6 +115,7 @@ pub(crate) fn finish(path: &Path, mut draft: Draft) -> Result<Cluster, ConfigErr
         journal: draft.journal,
         sleep,
         commanders,
+        admin: draft.admin,
         key,
         data: base.join(draft.data.unwrap_or_else(|| "pehra-data".into())),
         tls: draft.tls.map(|tls| TlsFiles {

@@ -10,6 +10,7 @@ use pehra_core::types::NodeId;
 
 use crate::address::Address;
 use crate::problem::{ConfigError, Problem};
+use crate::signed::AdminKey;
 use crate::sleep::{Broker, SleepSettings};
 use crate::{check, seed, toml_file};
 
@@ -149,6 +150,8 @@ pub struct Cluster {
     pub sleep: Option<SleepSettings>,
     /// Whose commands are carried out.
     pub commanders: Commanders,
+    /// What orders that can lead towards sleep must be signed with; none if they need no signature.
+    pub admin: Option<AdminKey>,
     /// The shared secret.
     pub key: Option<Key>,
     /// The folder that holds a folder for each local node.

@@ -38,6 +38,7 @@
 //! | `{"ask":"maintained"}` | likewise | the work on this node's broker is done |
 //! | `{"ask":"stay-awake","on":true}` | likewise | this node's broker never sleeps, until `"on":false` |
 //! | `{"ask":"self-check"}` | `{"self-checked":{"node":1,"would_sleep":false,"checks":[…]}}` ([`ask::SelfChecked`]) | would it sleep if it were let, and why not |
+//! | `{"ask":"enable","epoch":3,"signed":{…}}` | as without `signed` | an admin signed it: see [`signed`] for what needs that, and how |
 //! | what is no question, from somebody who may not | `{"refused":{"ask":"drain","reason":"…"}}` | see [`Commanders`] |
 //! | anything else | `{"error":{"kind":"…","reason":"…"}}` | the request was not understood |
 //!
@@ -57,6 +58,7 @@ mod check;
 mod cluster;
 mod problem;
 mod seed;
+pub mod signed;
 mod sleep;
 mod sleep_file;
 mod sleeping;

@@ -89,6 +89,8 @@ pub struct SleepStatus {
     pub doing: DoingNow,
     /// Since when, in milliseconds.
     pub doing_ms: u64,
+    /// It is in maintenance, and its broker has stopped: it may be worked on.
+    pub workable: bool,
     /// Why it would not sleep if it were let; none if it would.
     pub awake_because: Option<String>,
     /// A person wants it awake.

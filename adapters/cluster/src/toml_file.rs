@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::check::{At, Draft, ID_MAX, KeySource, NodeDraft, TenureDraft};
 use crate::cluster::{Commanders, Journal, Role, TlsFiles};
 use crate::problem::{Problem, one_of};
+use crate::signed::AdminKey;
 use crate::sleep_file;
 
 /// The longest span of time that can be written: a day.
@@ -51,7 +52,9 @@ pub(crate) fn draft(text: &str) -> Draft {
     // What stands in [power] is for who starts brokers and wakes machines, and is checked there.
     reader.only(
         &file,
-        &["cluster", "timing", "tenure", "log", "sleep", "power", "tls", "node"],
+        &[
+            "cluster", "timing", "tenure", "log", "sleep", "power", "tls", "admin", "node",
+        ],
     );
     match reader.table(&file, "cluster") {
         Some(table) => cluster(&mut reader, &table, &mut draft),
@@ -70,6 +73,9 @@ pub(crate) fn draft(text: &str) -> Draft {
     }
     if let Some(table) = reader.table(&file, "tls") {
         draft.tls = tls(&mut reader, &table);
+    }
+    if let Some(table) = reader.table(&file, "admin") {
+        draft.admin = admin(&mut reader, &table);
     }
     if let Some(table) = reader.table(&file, "log") {
         draft.journal = Some(journal(&mut reader, &table));
@@ -197,6 +203,18 @@ fn tls(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<TlsFiles> {
         cert: reader.path(table, "cert")?,
         key: reader.path(table, "key")?,
     })
+}
+
+fn admin(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<AdminKey> {
+    reader.only(table, &["key"]);
+    let instead = "write key = \"…\" as `pehra admin-key` prints it, or leave [admin] out";
+    if !table.has("key") {
+        reader.wrong(table.line, "admin.key", "an admin needs a key", instead);
+    }
+    let At { line, value: text } = reader.text(table, "key")?;
+    AdminKey::read(&text)
+        .map_err(|rule| reader.wrong(line, "admin.key", rule, instead))
+        .ok()
 }
 
 fn nodes(reader: &mut Reader<'_>, file: &Table<'_>) -> Vec<NodeDraft> {

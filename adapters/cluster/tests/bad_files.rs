@@ -622,3 +622,34 @@ proptest::proptest! {
         let _ = read("cluster.toml", &text);
     }
 }
+
+#[test]
+fn an_admins_key_is_a_public_key() {
+    let sound = "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c";
+    let admin = |entry: &str| format!("{SOUND}[admin]\n{entry}\n");
+    let cluster = read("cluster.toml", &admin(&format!("key = \"{sound}\""))).expect("sound");
+    assert_eq!(cluster.admin.map(|key| key.to_string()).as_deref(), Some(sound));
+    let advice = "pehra admin-key";
+    for (entry, line, key, rule) in [
+        ("", 16, "admin.key", "needs a key"),
+        ("key = 7", 17, "admin.key", "an integer"),
+        ("key = \"\"", 17, "admin.key", "64 hexadecimal digits"),
+        ("key = \"0a\"", 17, "admin.key", "64 hexadecimal digits"),
+    ] {
+        let problem = only_problem("cluster.toml", &admin(entry));
+        let advice = if entry.ends_with('7') {
+            "text in quotation marks"
+        } else {
+            advice
+        };
+        is(&problem, line, key, rule, advice);
+    }
+    let two = format!("key = \"{sound}\"\nkeys = \"{sound}\"");
+    is(
+        &only_problem("cluster.toml", &admin(&two)),
+        18,
+        "admin.keys",
+        "no such key",
+        "did you mean `key`",
+    );
+}

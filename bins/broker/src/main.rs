@@ -12,6 +12,7 @@ mod journal;
 mod logged;
 mod node;
 mod order;
+mod orders;
 mod shell;
 mod store;
 mod trust;

@@ -20,14 +20,12 @@ use crate::board::{Board, Identity, status};
 use crate::config::Settings;
 use crate::desk::Desk;
 use crate::hosted::{Host, Hosted, Kept, OWN, Place, election_command};
+use crate::orders::{self, Orders};
 use crate::shell::NodeShell;
 use crate::store::Watched;
-use crate::trust::Trust;
 
 /// Letters that wait for the node at the most.
 const LETTERS: usize = 1024;
-/// Commands that are refused are logged so often at the most.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is asked to stop.
 pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
@@ -66,6 +64,7 @@ pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     tracing::info!(id, address = %mesh.local_addr(), cluster = cluster.name, number = cluster.number,
         profile = cluster.profile, incarnation = identity.incarnation, folder = %settings.folder.display(),
         "the node starts");
+    orders::warn(&cluster);
 
     let recorder = match &settings.flight_recorder {
         Some(folder) => Some(
@@ -112,8 +111,7 @@ pub async fn run<P: Hosted>(settings: Settings) -> Result<(), String> {
     let mut acting = tokio::spawn(Arc::clone(&host).serve());
     let office = Office::<P> {
         host: Arc::clone(&host),
-        trust: Trust::new(&cluster, mesh.local_addr()),
-        told: None,
+        orders: Orders::new(&cluster, id, mesh.local_addr()),
         identity,
         board: Arc::clone(&board),
         desk,
@@ -270,9 +268,7 @@ async fn hear<P: Hosted>(mut events: mesh::Events, letters: Mailbox<P>, board: A
 /// Serves clients.
 struct Office<P: Hosted> {
     host: Arc<P::Host>,
-    trust: Trust,
-    /// When a command that was refused was last logged.
-    told: Option<Instant>,
+    orders: Orders,
     identity: Identity,
     board: Arc<Board>,
     desk: Arc<Desk>,
@@ -310,21 +306,9 @@ impl<P: Hosted> Office<P> {
             incoming.answer.send(Reply::Status(Box::new(status)).write().into());
             return;
         }
-        if !ask.is_question() {
-            if let Some(reason) = self.trust.refusal(&incoming.peer) {
-                self.board.refused("commands");
-                // All are counted. A stranger must not fill the log.
-                if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
-                    self.told = Some(Instant::now());
-                    tracing::warn!(peer = ?incoming.peer, ?ask, reason, "was commanded by somebody who may not");
-                }
-                incoming.answer.send(not_carried_out(&ask, reason).write().into());
-                return;
-            }
-            // What is appended may come by the thousand.
-            if !matches!(ask, Ask::Append { .. }) {
-                tracing::info!(peer = ?incoming.peer, ?ask, "was asked");
-            }
+        if let Some(reason) = self.orders.refusal(&incoming.peer, &ask, &incoming.body, &self.board) {
+            incoming.answer.send(not_carried_out(&ask, reason).write().into());
+            return;
         }
         if let Some(reply) = self.host.answer(&ask) {
             incoming.answer.send(reply.write().into());

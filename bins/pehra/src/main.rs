@@ -32,6 +32,7 @@ use clap::{Parser, Subcommand};
 ///   pehra energy --brokers 9 --idle 80     what sleeping would save, simulated
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
+///   pehra top --config cluster.toml         who watches and who sleeps; also: enable, disable, wake, maintenance, selfcheck
 ///   pehra journal append "…"                a text on the disks of a majority, in one order for all
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
@@ -65,6 +66,15 @@ enum Command {
     Drain(cluster::DrainArgs),
     Resign(cluster::ResignArgs),
     Journal(cluster::JournalArgs),
+    Enable(cluster::EnableArgs),
+    Disable(cluster::DisableArgs),
+    Wake(cluster::WakeArgs),
+    Maintenance(cluster::MaintenanceArgs),
+    StayAwake(cluster::StayAwakeArgs),
+    Selfcheck(cluster::SelfcheckArgs),
+    Calibrate(cluster::CalibrateArgs),
+    Top(cluster::TopArgs),
+    AdminKey(cluster::AdminKeyArgs),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +96,15 @@ fn main() -> ExitCode {
         Command::Drain(args) => cluster::drain(&args),
         Command::Resign(args) => cluster::resign(&args),
         Command::Journal(args) => cluster::journal(&args),
+        Command::Enable(args) => cluster::enable(&args),
+        Command::Disable(args) => cluster::disable(&args),
+        Command::Wake(args) => cluster::wake(&args),
+        Command::Maintenance(args) => cluster::maintenance(&args),
+        Command::StayAwake(args) => cluster::stay_awake(&args),
+        Command::Selfcheck(args) => cluster::selfcheck(&args),
+        Command::Calibrate(args) => cluster::calibrate(&args),
+        Command::Top(args) => cluster::top(&args),
+        Command::AdminKey(args) => cluster::admin_key(&args),
     };
     match outcome {
         Ok(code) => code,

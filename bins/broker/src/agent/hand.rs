@@ -50,7 +50,10 @@ async fn act(agent: &Agent, local: &Local, power: &Power, deed: Deed) {
             stop(local, drain).await;
             agent.order(Order::Stopped).await;
         }
-        Deed::Maintain => stop(local, drain).await,
+        Deed::Maintain => {
+            stop(local, drain).await;
+            agent.may_be_worked_on();
+        }
         Deed::Sleep(alarm) => match local.suspend(span(alarm)).await {
             // The alarm clock is the node's own, and has rung by now.
             Ok(awake) if awake.by_alarm => {}

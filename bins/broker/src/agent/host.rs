@@ -48,6 +48,8 @@ pub(super) struct Content {
     pub guard: Option<Guard>,
     /// Since when its broker does what it does.
     pub since: Option<Instant>,
+    /// Its broker has stopped for maintenance.
+    pub workable: bool,
     /// Since when its broker is down in its sleep.
     pub asleep: Option<Instant>,
     pub asleep_for: Duration,
@@ -208,6 +210,10 @@ impl Agent {
 
     pub(super) fn has_traffic(&self) {
         self.content().traffic = Some(Instant::now());
+    }
+
+    pub(super) fn may_be_worked_on(&self) {
+        self.content().workable = true;
     }
 
     pub(super) fn is_fit(&self, checks: Vec<Checked>) {
@@ -406,6 +412,7 @@ impl Content {
         let changed = before.is_none_or(|before| kind(before) != kind(guard));
         if changed {
             self.since = Some(now);
+            self.workable = false;
             tracing::info!(state = ?guard.state(), "its broker");
         }
         match guard.state() {

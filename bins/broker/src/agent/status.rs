@@ -6,7 +6,7 @@ use pehra_cluster::ask::{Checked, Reply, SelfChecked};
 use pehra_cluster::{DoingNow, GEARS, PlanStatus, SleepStatus, Status, WatchRole};
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::{Doing, Guard, Role};
+use pehra_core::sleep::guard::{Doing, Guard, Role, State};
 use pehra_power::Power;
 use pehra_power::config::{BrokerKind, HostKind};
 
@@ -51,6 +51,7 @@ pub(super) fn tell(agent: &Agent, status: &mut Status) {
             Doing::Maintenance => DoingNow::Maintenance,
         },
         doing_ms: content.since.map_or(0, ms),
+        workable: content.workable && guard.state() == State::Maintenance,
         awake_because: guard.self_check(config).err().map(|why| why.to_string()),
         stay_awake: guard.stays_awake(),
         plan: guard.plan().map(|(id, plan)| PlanStatus {

@@ -1,8 +1,10 @@
 //! Asks the nodes of a cluster, all of them at once.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pehra_cluster::ask::{Ask, Lead, Leader, Reply, Unknown};
+use pehra_cluster::signed::{AdminSecret, Scope};
 use pehra_cluster::{Cluster, Member};
 use pehra_core::members::NodeSet;
 use pehra_core::types::NodeId;
@@ -23,6 +25,12 @@ pub struct Asking {
     /// The voters that it takes.
     majority: usize,
     voters: NodeSet,
+    /// The cluster's name and number.
+    named: (String, u32),
+    /// What orders are signed with; none if they are not.
+    secret: Option<AdminSecret>,
+    /// When the last order was signed, in milliseconds of Unix time.
+    signed_ms: AtomicU64,
 }
 
 /// A connection to one node.
@@ -93,7 +101,30 @@ impl Asking {
             nodes,
             majority: cluster.majority(),
             voters: cluster.voters().map(|voter| NodeId(voter.id)).collect(),
+            named: (cluster.name.clone(), cluster.number),
+            secret: None,
+            signed_ms: AtomicU64::new(0),
         })
+    }
+
+    /// Signs what needs a signature with this key.
+    pub fn signing(mut self, secret: Option<AdminSecret>) -> Self {
+        self.secret = secret;
+        self
+    }
+
+    /// The body of a request to this node. A node takes each signed order once, so no two are signed at the same time.
+    fn body(&self, node: u16, ask: &Ask) -> Vec<u8> {
+        let Some(secret) = self.secret.as_ref().filter(|_| ask.needs_signature()) else {
+            return ask.write();
+        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let last = self.signed_ms.load(Ordering::Relaxed);
+        let at_ms = now.max(last.saturating_add(1));
+        self.signed_ms.store(at_ms, Ordering::Relaxed);
+        let (cluster, number) = self.named.clone();
+        secret.sign(&Scope { cluster, number, node }, ask, at_ms)
     }
 
     /// Asks one node.
@@ -101,16 +132,21 @@ impl Asking {
         let line = self.nodes.iter().find(|line| line.member.id == id);
         let line = line.ok_or_else(|| format!("there is no node {id}"))?.clone();
         let (deadline, address) = (line.deadline, line.member.address.to_string());
-        let reply = line.ask(ask.clone(), deadline).await;
+        let reply = line.ask(self.body(id, ask), deadline).await;
         reply.map_err(|why| format!("node {id} at {address} does not answer: {why}"))
+    }
+
+    /// Asks all nodes; the answers are in the order of the ids.
+    pub async fn everybody(&self, ask: &Ask) -> Vec<(Member, Result<Reply, String>)> {
+        self.ask_all(ask, |line| line.deadline).await
     }
 
     /// Asks all nodes, each with its own deadline; the answers are in the order of the ids.
     async fn ask_all(&self, ask: &Ask, deadline: impl Fn(&Line) -> Duration) -> Vec<(Member, Result<Reply, String>)> {
         let mut asked = JoinSet::new();
         for line in self.nodes.iter().cloned() {
-            let (ask, deadline) = (ask.clone(), deadline(&line));
-            asked.spawn(async move { (line.member.clone(), line.ask(ask, deadline).await) });
+            let (body, deadline) = (self.body(line.member.id, ask), deadline(&line));
+            asked.spawn(async move { (line.member.clone(), line.ask(body, deadline).await) });
         }
         let mut answers = asked.join_all().await;
         answers.sort_by_key(|(member, _)| member.id);
@@ -179,7 +215,7 @@ impl Asking {
 }
 
 impl Line {
-    async fn ask(mut self, ask: Ask, deadline: Duration) -> Result<Reply, String> {
+    async fn ask(mut self, body: Vec<u8>, deadline: Duration) -> Result<Reply, String> {
         let until = Instant::now() + deadline;
         // Only the first time: later a connection that is down is an answer.
         let first = tokio::time::timeout(CONNECT_MAX, self.state.wait_for(Option::is_some)).await;
@@ -187,7 +223,7 @@ impl Line {
             return Err(why);
         }
         let left = until.saturating_duration_since(Instant::now()).max(ANSWER_MIN);
-        let reply = self.requester.request(ask.write().into(), left).await;
+        let reply = self.requester.request(body.into(), left).await;
         match reply {
             Ok(body) if body.is_empty() => Err("it did not answer the question".into()),
             Ok(body) => Reply::read(&body).map_err(|error| error.to_string()),

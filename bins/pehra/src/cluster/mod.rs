@@ -2,9 +2,15 @@
 
 mod asking;
 mod boot;
+mod calibrate;
 mod children;
+mod duty;
 mod journal;
+mod keys;
+mod maintenance;
+mod ordering;
 mod table;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,9 +21,18 @@ use pehra_cluster::ask::{Ask, Leader, Reply};
 use serde_json::json;
 
 pub use boot::{Args as BootArgs, run as boot};
+pub use calibrate::{Args as CalibrateArgs, run as calibrate};
+pub use duty::{
+    DisableArgs, EnableArgs, SelfcheckArgs, StayAwakeArgs, WakeArgs, disable, enable, selfcheck, stay_awake, wake,
+};
 pub use journal::{Args as JournalArgs, run as journal};
 
+pub use keys::{Args as AdminKeyArgs, run as admin_key};
+pub use maintenance::{Args as MaintenanceArgs, run as maintenance};
+pub use top::{Args as TopArgs, run as top};
+
 use asking::Asking;
+use keys::Signing;
 use table::View;
 
 /// Show every node: role, term, leader, last heard, durable lag
@@ -58,6 +73,8 @@ pub struct LeaderArgs {
 pub struct TransferArgs {
     #[command(flatten)]
     from: From,
+    #[command(flatten)]
+    signing: Signing,
     /// To this node [default: whichever the leader finds fittest]
     #[arg(long)]
     to: Option<u16>,
@@ -75,6 +92,8 @@ pub struct TransferArgs {
 pub struct DrainArgs {
     #[command(flatten)]
     from: From,
+    #[command(flatten)]
+    signing: Signing,
     /// Which node
     #[arg(long)]
     id: u16,
@@ -96,6 +115,8 @@ pub struct DrainArgs {
 pub struct ResignArgs {
     #[command(flatten)]
     from: From,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Which cluster, and how to answer.
@@ -174,7 +195,7 @@ pub fn transfer(args: &TransferArgs) -> Result<ExitCode, String> {
         }
     }
     in_runtime(async {
-        let asking = Asking::new(&cluster)?;
+        let asking = args.signing.over(&cluster)?;
         let before = asking
             .leader()
             .await
@@ -193,7 +214,7 @@ pub fn transfer(args: &TransferArgs) -> Result<ExitCode, String> {
 pub fn resign(args: &ResignArgs) -> Result<ExitCode, String> {
     let cluster = args.from.cluster()?;
     in_runtime(async {
-        let asking = Asking::new(&cluster)?;
+        let asking = args.signing.over(&cluster)?;
         let before = asking
             .leader()
             .await
@@ -216,7 +237,7 @@ pub fn drain(args: &DrainArgs) -> Result<ExitCode, String> {
         ));
     }
     in_runtime(async {
-        let asking = Asking::new(&cluster)?;
+        let asking = args.signing.over(&cluster)?;
         let what = carried_out(asking.ask(args.id, &Ask::Drain { on: !args.off }).await?)?;
         let answer = json!({ "node": args.id, "draining": !args.off, "what": what });
         args.from.say(&answer, &format!("node {}: {what}", args.id));

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use pehra_cluster::{Cluster, Member, RoleNow, Status};
+use pehra_cluster::{Cluster, DoingNow, Member, RoleNow, SleepStatus, Status};
 use serde_json::{Value, json};
+
+use super::ordering::{duties, pehredar};
 
 /// What is known of one node: what it said, or why it said nothing.
 pub struct View {
@@ -73,7 +75,88 @@ pub fn render(cluster: &Cluster, views: &[View]) -> String {
             }
         }
     }
+    text + &sleeping(views)
+}
+
+/// The guard duty of those who have any.
+fn sleeping(views: &[View]) -> String {
+    if duties(views).next().is_none() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", summary(views));
+    let _ = writeln!(
+        text,
+        "{:>4}  {:>6}  {:<9}  {:<11}  {:>8}  {:>8}  {:<5}  {:>6}  {:>5}  awake because",
+        "node", "broker", "watch", "doing", "since", "traffic", "gear", "sleeps", "wakes"
+    );
+    for (id, duty) in duties(views) {
+        let _ = writeln!(
+            text,
+            "{id:>4}  {:>6}  {:<9}  {:<11}  {:>8}  {:>8}  {:<5}  {:>6}  {:>5}  {}",
+            duty.broker.map_or("-".into(), |broker| broker.to_string()),
+            duty.role.name(),
+            duty.doing.name(),
+            span(duty.doing_ms),
+            duty.traffic_ms.map_or("-".into(), span),
+            duty.gear,
+            duty.sleeps,
+            duty.wakes,
+            because(duty),
+        );
+    }
     text
+}
+
+/// Why a broker stays awake; nothing for one that sleeps, or that there is not.
+pub fn because(duty: &SleepStatus) -> &str {
+    match duty.doing {
+        DoingNow::Active => duty.awake_because.as_deref().unwrap_or("it waits to be let sleep"),
+        DoingNow::Draining
+        | DoingNow::Asleep
+        | DoingNow::Ringing
+        | DoingNow::Waking
+        | DoingNow::Maintenance
+        | DoingNow::Unknown => "",
+    }
+}
+
+/// Who watches, and how things stand, in a line.
+pub fn summary(views: &[View]) -> String {
+    let Some((id, duty)) = pehredar(views) else {
+        return "nobody watches: all wake up".into();
+    };
+    let mut text = format!("node {id} watches; sleep is {}", if duty.on { "on" } else { "off" });
+    let _ = write!(text, " (epoch {}), lowest gear {}", duty.epoch, duty.gear);
+    if let Some(plan) = &duty.plan {
+        let _ = write!(text, "; plan {}: on duty {}", plan.index, ids(&plan.watch));
+    }
+    if !duty.round.is_empty() {
+        let _ = write!(text, "; to be worked on: {}", ids(&duty.round));
+    }
+    if let Some(why) = &duty.held_back {
+        let _ = write!(text, "; nobody is let sleep: {why}");
+    }
+    text
+}
+
+/// Ids in a row.
+pub fn ids(nodes: &[u16]) -> String {
+    let ids: Vec<String> = nodes.iter().map(u16::to_string).collect();
+    if ids.is_empty() {
+        "nobody".into()
+    } else {
+        ids.join(", ")
+    }
+}
+
+/// A span of time that a person reads.
+pub fn span(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..120_000 => format!("{} s", ms / 1000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
 }
 
 fn heard(cluster: &Cluster, status: &Status) -> Option<u64> {
