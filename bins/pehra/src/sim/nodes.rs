@@ -230,11 +230,10 @@ impl Nodes {
 
     /// What is otherwise than before.
     fn notice(&mut self) {
-        let now = conditions(&self.plant);
-        for node in 0..NAMES.len() {
+        for (node, is) in conditions(&self.plant).into_iter().enumerate() {
             let before = self.conditions[node];
-            if before != now[node] {
-                self.conditions[node] = now[node];
+            if before != is {
+                self.conditions[node] = is;
                 self.say(What::Changed { node, before });
             }
         }
