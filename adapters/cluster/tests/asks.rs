@@ -315,6 +315,7 @@ fn sleep() -> impl Strategy<Value = SleepStatus> {
                     broker,
                     doing,
                     doing_ms,
+                    workable: on,
                     awake_because: (!on).then(|| "it is switched off".into()),
                     stay_awake: on,
                     plan,

@@ -66,10 +66,12 @@ impl Patience {
 
     /// Until somebody wants an end. Each wish is heard once.
     pub async fn interrupted(&mut self) {
-        match &mut self.interrupts {
-            Some(interrupts) if interrupts.changed().await.is_ok() => {}
-            _ => std::future::pending().await,
+        if let Some(interrupts) = &mut self.interrupts
+            && interrupts.changed().await.is_ok()
+        {
+            return;
         }
+        std::future::pending().await
     }
 
     /// One pause, because of this.
