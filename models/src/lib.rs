@@ -15,17 +15,21 @@
 //! * [`site`], [`net`] - a deployed node with its disk, and a network, for any model.
 //! * [`election`] - voters that elect a leader.
 //! * [`replication`] - a log over that election.
+//! * [`member`] - the same on the very log that it rests on, at small bounds.
 //! * [`sleep`] - guard duty over a log that is as its claims say.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
+//! * [`as_written`] - PEHRA as its authors wrote it down, and what goes wrong with it.
 //! * [`coverage`] - who may sleep, in every small cluster.
 //! * [`traffic`] - what passes between a client and a broker, in every short conversation.
 //! * [`energy`] - whole clusters of sleeping brokers in virtual time: what it saves, and whether anybody waits too long.
 //! * [`delivery`] - edge, cloud and what lies between.
 //! * [`diagram`] - a walk as a picture, for the browser.
+//! * [`flow`] - the flow chart of a member's broker, from the table in core's documentation.
 //! * [`kinds`] - what a model must say about its actions, besides being a `Model`.
 
+pub mod as_written;
 pub mod coverage;
 pub mod delivery;
 pub mod diagram;
@@ -34,6 +38,7 @@ pub mod energy;
 pub mod engines;
 pub mod explore;
 mod explored;
+pub mod flow;
 pub mod gate;
 pub mod graph;
 pub mod hunt;
@@ -42,6 +47,7 @@ pub mod kinds;
 pub mod lasso;
 pub mod lease;
 pub mod link;
+pub mod member;
 pub mod net;
 pub mod pipeline;
 pub mod replication;

@@ -19,6 +19,7 @@ use pehra_models::coverage::Clusters;
 use pehra_models::delivery::queries::{everything_arrives, the_window_opens};
 use pehra_models::delivery::{Bounds, Grain, World};
 use pehra_models::election as election_model;
+use pehra_models::kafka::Setup;
 use pehra_models::link::{self, Link};
 use pehra_models::replication as log_model;
 use pehra_models::sleep as duty;
@@ -575,6 +576,14 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         decrees: 5,
         ..plain()
     };
+    let on_kafka = |bounds: Bounds| {
+        bounds.on(duty::Cluster {
+            setup: Setup::new(3, 1, 3, 2),
+            records: 1,
+            torn: 0,
+            shrinks: false,
+        })
+    };
     let safe = |says, bounds| (says, bounds, None);
     let live = |says, bounds, question| (says, calm(bounds), Some(question));
     match bug {
@@ -649,6 +658,14 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
             "an answer to an earlier wake that frees the next grant",
             watch(needed(1)),
         ),
+        Bug::P12RepeatRevokes => live(
+            "a grant that ends itself when it comes again, and nobody ever sleeps",
+            plain(),
+            duty::L4,
+        ),
+        Bug::P21SleepsUnstopped => safe("a machine that sleeps with its broker running", on_kafka(woken())),
+        Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(woken())),
+        Bug::ActiveUnstarted => safe("a machine that is woken, and a broker that is not", on_kafka(woken())),
         Bug::GrantNotRepeated => live("a grant that is lost, and nobody sleeps ever again", plain(), duty::L4),
         Bug::NoTemporary => live(
             "nobody wakes the others when the Pehredar is gone",
@@ -676,6 +693,36 @@ fn hunt_on_duty(bug: guard::bugs::Bug) -> Catch {
 #[test]
 fn every_bug_of_guard_duty_is_caught() {
     judge(guard::bugs::Bug::HUNTED.map(hunt_on_duty));
+}
+
+/// Bugs that the worlds without a Kafka catch are caught with one too, by what they come to there.
+#[test]
+fn bugs_of_guard_duty_are_caught_over_kafka_too() {
+    use guard::bugs::Bug;
+    let cluster = duty::Cluster {
+        setup: Setup::new(3, 1, 3, 2),
+        records: 1,
+        torn: 0,
+        shrinks: false,
+    };
+    for (bug, by) in [
+        (Bug::P8NothingCovered, duty::properties::S3),
+        (Bug::P4NoLock, duty::properties::S2),
+        (Bug::P18GrantsWhileBusy, duty::properties::S7),
+    ] {
+        let (_, bounds, _) = prey_on_duty(bug);
+        let world = duty::World::new(duty::Bounds {
+            bug: Some(bug),
+            ..bounds.on(cluster)
+        });
+        let catch = Hunt::new(&world)
+            .name(format!("{bug:?} over Kafka"))
+            .states_max(8_000_000)
+            .run();
+        let catch = catch.expect("it is caught before the limit");
+        println!("{}", catch.to_string().lines().next().unwrap_or_default());
+        catch.require(by);
+    }
 }
 
 const LAGGING: &str = "A copy that lags on a broker that is awake is an obstacle by itself: nobody may sleep until it is in sync. \

@@ -44,3 +44,23 @@ fn the_table_names_every_bug_and_what_caught_it() {
         );
     }
 }
+
+/// The catalogue of mistakes at the head of the bugs of guard duty has a line for each, and names bugs that there are.
+#[test]
+fn the_catalogue_of_guard_duty_is_whole() {
+    let text = include_str!("../../core/src/sleep/guard/bugs.rs");
+    let (bugs, mut numbers) = (bugs(), Vec::new());
+    for line in text.lines().filter_map(|line| line.strip_prefix("//! | P")) {
+        let (number, says) = line.split_once(' ').expect("a number and a mistake");
+        numbers.push(number.parse::<u8>().expect("a number"));
+        let named: Vec<&str> = says.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "P{number} names no bug");
+        for bug in named {
+            assert!(
+                bugs.iter().any(|known| known == bug),
+                "P{number}: there is no bug {bug}"
+            );
+        }
+    }
+    assert_eq!(numbers, (1..=24).collect::<Vec<u8>>());
+}

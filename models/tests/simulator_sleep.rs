@@ -148,7 +148,8 @@ fn l1_traffic_when_all_sleep() {
 #[test]
 fn l1_traffic_while_some_go_to_sleep() {
     try_all("l1_traffic_while_some_go_to_sleep", watch(6), |trial| {
-        trial.wait(ms(290_000), ms(360_000))?;
+        let idle = Time::from(trial.plant.build.timing.idle);
+        trial.wait(idle - ms(10_000), idle + minutes(1))?;
         trial.traffic()
     });
 }
@@ -207,7 +208,8 @@ fn l2_pehredar_dies() {
 #[test]
 fn l2_pehredar_dies_while_some_go_to_sleep() {
     try_all("l2_pehredar_dies_while_some_go_to_sleep", watch(6), |trial| {
-        trial.wait(ms(300_000), ms(360_000))?;
+        let idle = Time::from(trial.plant.build.timing.idle);
+        trial.wait(idle, idle + minutes(1))?;
         let bound = Time::from(trial.plant.build.election.election).permille(1500);
         let took = trial.lose_pehredar(bound)?;
         // And it ends well: as many sleep as may, under the new one, and traffic wakes them.

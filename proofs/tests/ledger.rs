@@ -143,7 +143,7 @@ fn the_modules_and_the_ledger_list_the_same_claims() {
         ("replication", 7),
         ("coverage", 6),
         ("traffic", 5),
-        ("sleep", 16),
+        ("sleep", 17),
     ] {
         let file = match protocol {
             "coverage" => "sleep/coverage/mod.rs".to_owned(),
@@ -164,5 +164,44 @@ fn the_modules_and_the_ledger_list_the_same_claims() {
             .collect();
         assert!(listed.len() >= least, "{protocol}");
         assert_eq!(listed, claimed, "{protocol}");
+    }
+}
+
+/// What excludes a failure of the original is a claim of ours, and what brings it back is a bug that breaks one of these claims.
+#[test]
+fn the_failures_of_the_original_are_excluded_by_claims() {
+    let (claims, caught, found) = (claims(), results("seeded.json"), results("as_written.json"));
+    let names = |value: &Value, field: &str| -> Vec<String> {
+        let list = value[field].as_array().expect("a list").iter();
+        list.map(|name| name.as_str().expect("a name").to_owned()).collect()
+    };
+    let failures: BTreeSet<&str> = found.iter().map(|entry| text(entry, "failure")).collect();
+    assert_eq!(failures.len(), 5);
+    for failure in failures {
+        let mut texts = found.iter().filter(|entry| text(entry, "failure") == failure);
+        assert!(
+            texts.any(|entry| entry["holds"] == Value::Bool(false)),
+            "{failure} was not found in any text"
+        );
+    }
+    for entry in &found {
+        let name = text(entry, "name");
+        let excluded_by = names(entry, "claims");
+        assert!(!excluded_by.is_empty(), "{name}");
+        let mut broken = BTreeSet::new();
+        for id in &excluded_by {
+            let claim = claims.iter().find(|claim| claim.id == *id);
+            let claim = claim.unwrap_or_else(|| panic!("{name}: there is no claim {id}"));
+            broken.extend(claim.bugs.iter().cloned());
+        }
+        for bug in names(entry, "bugs") {
+            assert!(
+                caught
+                    .iter()
+                    .any(|catch| text(catch, "bug") == bug && catch["by"].is_string()),
+                "{name}: {bug} was not caught"
+            );
+            assert!(broken.contains(&bug), "{name}: {bug} breaks none of {excluded_by:?}");
+        }
     }
 }

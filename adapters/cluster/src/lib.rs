@@ -2,6 +2,8 @@
 //!
 //! * [`Cluster::read`] reads `cluster.toml`, or the older `config.txt` (`N: 5`, then `node0: localhost:60001` …), and says
 //!   about a file that cannot be used which line breaks which rule and what to write instead.
+//! * [`SleepSettings`] and [`Broker`] are how a cluster's Kafka brokers are let sleep: `[sleep]` and `[node.broker]`; examples/sleep.toml
+//!   shows all of it.
 //! * [`ask`] is what a client sends to a node and what it gets back.
 //!
 //! Nothing here reads a clock or talks to a network.

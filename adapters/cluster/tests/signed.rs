@@ -91,7 +91,7 @@ fn what_was_altered_or_signed_by_another_is_refused() {
     let body = secret().sign(&scope(), &Ask::Maintain { nodes: vec![1] }, NOW);
     let stranger = AdminSecret::new(&[8; 32]).sign(&scope(), &Ask::Maintain { nodes: vec![1] }, NOW);
     let own = changed(&stranger, |value| {
-        value["signed"]["key"] = json!(secret().public().to_string())
+        value["signed"]["key"] = json!(secret().public().to_string());
     });
     let forged = [
         stranger,

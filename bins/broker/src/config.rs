@@ -6,6 +6,8 @@ use std::sync::Arc;
 use clap::Parser;
 use pehra_cluster::Cluster;
 
+use crate::agent;
+
 /// A voter: one node of a cluster that elects a leader.
 ///
 /// Examples:
@@ -64,6 +66,9 @@ impl Settings {
                 args.id,
                 ids.join(", ")
             ));
+        }
+        if cluster.sleep.is_some() {
+            agent::power(&cluster, args.id)?;
         }
         Ok(Self {
             folder: args.data.unwrap_or_else(|| cluster.node_folder(args.id)),

@@ -4,6 +4,7 @@ mod common;
 mod sleeping;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sleeping::{Barn, Read, Sent};
@@ -23,6 +24,29 @@ fn one_sleeps_when_all_is_idle_and_whatever_goes_wrong_it_wakes() {
     a_round_of_maintenance_visits_all(&barn);
     all_go_down_at_once(&mut barn);
     barn.say("done");
+}
+
+#[test]
+fn the_example_is_sound_and_a_broker_that_nobody_can_start_is_told() {
+    let example = Path::new("../../examples/sleep.toml");
+    let check = |file: &Path, id: usize| {
+        let output = common::broker(file, id).arg("--check-config").output();
+        let output = output.expect("it starts");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    for id in [1, 11] {
+        assert_eq!(check(example, id), (Some(0), String::new()));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sleep.toml");
+    let text = std::fs::read_to_string(example).expect("it is there");
+    std::fs::write(&file, text.replace("command = [", "command = [] # ")).expect("a file");
+    let (code, error) = check(&file, 1);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("power.process.command: there is no program"), "{error}");
 }
 
 /// R = 3, min ISR 2: one may sleep.
@@ -55,7 +79,7 @@ fn an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(barn: &Barn) {
         ],
     );
     let before = barn.one_sleeps();
-    let awake = (1..=3).filter(|id| *id != before);
+    let mut awake = (1..=3).filter(|id| *id != before);
     let since = |id| {
         barn.stand(id)
             .and_then(|stand| stand.all["traffic_ms"].as_u64())
@@ -74,7 +98,7 @@ fn an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(barn: &Barn) {
         assert_eq!(barn.sleepers(), [sleeper], "an idle consumer woke it\n{}", barn.logs());
         std::thread::sleep(Duration::from_millis(100));
     }
-    let quiet = awake.clone().all(|id| since(id) > 5000);
+    let quiet = awake.all(|id| since(id) > 5000);
     assert!(quiet, "an idle consumer was taken for traffic\n{}", barn.logs());
     let sent = barn.produce("readings", 100);
     assert_eq!(sent.len(), 100, "all were acknowledged\n{}", barn.logs());
@@ -118,7 +142,15 @@ fn is_all_there(sent: &[Sent], read: &[Read]) {
     assert!(lost.is_empty(), "acknowledged, and not there as it was: {lost:?}");
 }
 
+/// The one with the lowest number: whoever calls as few as are needed calls that first, and gets no answer.
 fn the_pehredar_is_killed(barn: &mut Barn) {
+    barn.wait("node 1 watches", || {
+        let pehredar = barn.pehredar();
+        if let Some(other) = pehredar.filter(|other| *other != 1) {
+            let _ = barn.ask(other, r#"{"ask":"transfer","to":1}"#);
+        }
+        pehredar == Some(1)
+    });
     let sleeper = barn.one_sleeps();
     let pehredar = barn.pehredar().expect("somebody let it sleep");
     assert_ne!(pehredar, sleeper);

@@ -42,33 +42,48 @@ fn lean(cycles: u32) {
     barn.wait("it writes", || producer.sent().len() > 50);
     let mut slept = BTreeMap::new();
     for cycle in 1..=cycles {
-        // T3: in some cycles the Pehredar is killed, each time in another phase.
-        if cycle % 5 == 2 {
-            barn.wait("one is on its way down", || doing(&barn, "draining").is_some());
-            kill_the_pehredar(&mut barn);
-        }
         let sleeper = barn.one_sleeps();
         *slept.entry(sleeper).or_insert(0) += 1;
-        if cycle % 5 == 3 {
-            kill_the_pehredar(&mut barn);
-            continue;
-        }
-        let woken = Instant::now();
-        assert!(!barn.ask(sleeper, r#"{"ask":"wake"}"#).expect("it answers")["done"].is_null());
-        if cycle % 5 == 4 {
-            barn.wait("one is on its way up", || doing(&barn, "waking").is_some());
-            kill_the_pehredar(&mut barn);
-        }
+        let took = wake(&barn, sleeper);
         barn.all_are_up();
-        let took = woken.elapsed().as_secs_f64();
-        barn.say(&format!("cycle {cycle}: broker {sleeper} is up after {took:.1} s"));
+        barn.say(&format!(
+            "cycle {cycle}: broker {sleeper} is up after {:.1} s",
+            took.elapsed().as_secs_f64()
+        ));
         // Another one watches, so that another one sleeps.
         let pehredar = barn.pehredar().unwrap_or(1);
         let _ = barn.ask(pehredar, r#"{"ask":"transfer","to":null}"#);
     }
-    producer.end();
     println!("who slept, and how often: {slept:?}");
-    account(&barn, &producer, Duration::ZERO);
+    pauses("no agent was killed", &producer.sent());
+    let before = producer.sent().len();
+    the_pehredar_is_killed_in_each_phase(&mut barn);
+    producer.end();
+    // Its proxy is gone with it, so that the clients of its broker wait until it is started again.
+    pauses(
+        "the Pehredar was killed, and its broker's proxy with it",
+        &producer.sent()[before..],
+    );
+    account(&barn, &producer);
+}
+
+fn wake(barn: &Barn, sleeper: u16) -> Instant {
+    let now = Instant::now();
+    let reply = barn.ask(sleeper, r#"{"ask":"wake"}"#).expect("it answers");
+    assert!(!reply["done"].is_null(), "{reply}");
+    now
+}
+
+/// T3.
+fn the_pehredar_is_killed_in_each_phase(barn: &mut Barn) {
+    barn.wait("one is on its way down", || doing(barn, "draining").is_some());
+    kill_the_pehredar(barn);
+    barn.one_sleeps();
+    kill_the_pehredar(barn);
+    let sleeper = barn.one_sleeps();
+    wake(barn, sleeper);
+    barn.wait("it is on its way up", || doing(barn, "waking").is_some());
+    kill_the_pehredar(barn);
 }
 
 fn doing(barn: &Barn, what: &str) -> Option<u16> {
@@ -91,21 +106,18 @@ fn kill_the_pehredar(barn: &mut Barn) {
 }
 
 fn watch(cycles: u32) {
-    // With two that only watch, two of five voters may sleep.
-    let barn = Barn::enabled("gear = \"watch\"", 2);
+    let barn = Barn::enabled("gear = \"watch\"\nalarm-ms = 8000", 3);
     let mut producer = producer(&barn);
     barn.wait("it writes", || producer.sent().len() > 50);
-    let (mut outages, mut stood) = (Vec::new(), Duration::ZERO);
+    let mut outages = Vec::new();
     for cycle in 1..=cycles {
         caught_up(&barn, &producer);
         // It stands still, so that there is no traffic, and goes on where it was.
         producer.freeze();
-        let frozen = Instant::now();
         let sleepers = barn.so_many_sleep(2);
         // What was acknowledged before and not read yet is no sign of what comes.
         let before = last(&producer) + 25;
         producer.thaw();
-        stood = stood.max(frozen.elapsed());
         let thawed = Instant::now();
         barn.wait("writes are taken again", || last(&producer) > before);
         let sent = producer.sent().into_iter().filter(|sent| number(&sent.value) > before);
@@ -119,18 +131,39 @@ fn watch(cycles: u32) {
         ));
     }
     producer.end();
+    alarm_clocks_ring_and_wake_no_broker(&barn);
+    // A consumer that joins a group writes to the offsets' topic, and in this gear that waits until somebody is woken.
+    barn.tell_pehredar(|_| r#"{"ask":"disable"}"#.into());
+    barn.all_are_up();
     outages.sort();
     println!(
         "watch gear, outage on traffic: median {:?}, longest {:?}",
         outages[outages.len() / 2],
         outages.last()
     );
-    account(&barn, &producer, stood);
+    account(&barn, &producer);
 }
 
 /// Writes for ever.
 fn producer(barn: &Barn) -> Client {
     barn.producer("readings", &["--repeating-keys", &KEYS.to_string()])
+}
+
+/// Whoever sleeps looks for a Pehredar when its alarm clock rings, and sleeps on by a new grant; its broker is not started for that.
+fn alarm_clocks_ring_and_wake_no_broker(barn: &Barn) {
+    let sleepers = barn.so_many_sleep(2);
+    // It asks, and is granted, within a moment: all that is seen is that it looks once more whether it is missed.
+    let rung = |id| barn.logged(id, "its broker state=Draining { stage: Settling");
+    let before: Vec<usize> = sleepers.iter().map(|id| rung(*id)).collect();
+    let wakes = |id| barn.stand(id).and_then(|stand| stand.all["wakes"].as_u64());
+    let woken: Vec<_> = sleepers.iter().map(|id| wakes(*id)).collect();
+    for (id, before) in sleepers.iter().zip(before) {
+        barn.wait("its alarm clock rings twice", || rung(*id) >= before + 2);
+    }
+    assert_eq!(barn.so_many_sleep(2), sleepers);
+    let now: Vec<_> = sleepers.iter().map(|id| wakes(*id)).collect();
+    assert_eq!(now, woken, "an alarm clock started a broker\n{}", barn.logs());
+    barn.say("alarm clocks have rung, and they sleep on");
 }
 
 /// Waits until it sends no faster than it should, as it does after it stood still.
@@ -158,8 +191,8 @@ fn number(value: &str) -> u64 {
     value.parse().expect("it counts")
 }
 
-/// Everything that was acknowledged is there, and in the order in which it was sent. `stood` is how long the producer stood still.
-fn account(barn: &Barn, producer: &Client, stood: Duration) {
+/// Everything that was acknowledged is there, and in the order in which it was sent.
+fn account(barn: &Barn, producer: &Client) {
     let (sent, failed) = (producer.sent(), producer.failed());
     let read = barn.consume("readings", &sent);
     assert!(
@@ -169,7 +202,12 @@ fn account(barn: &Barn, producer: &Client, stood: Duration) {
     );
     lost_nothing(&sent, &read);
     kept_the_order(&read);
-    let gap = longest_gap(sent.iter());
+    println!("{} messages acknowledged, and read", sent.len());
+}
+
+/// Prints the longest pauses between acknowledgements.
+fn pauses(when: &str, sent: &[Sent]) {
+    let all = longest_gap(sent.iter());
     let partitions: BTreeMap<i64, Duration> = (0..3)
         .map(|partition| {
             (
@@ -178,11 +216,7 @@ fn account(barn: &Barn, producer: &Client, stood: Duration) {
             )
         })
         .collect();
-    println!(
-        "{} messages acknowledged and read; longest pause between acknowledgements {gap:?} (it stood still for {stood:?} at the \
-         most), by partition {partitions:?}",
-        sent.len()
-    );
+    println!("longest pause between acknowledgements while {when}: {all:?}; by partition: {partitions:?}");
 }
 
 fn lost_nothing(sent: &[Sent], read: &[Read]) {

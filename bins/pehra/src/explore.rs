@@ -12,6 +12,7 @@ use std::process::ExitCode;
 ///   pehra explore delivery
 ///   pehra explore election
 ///   pehra explore replication
+///   pehra explore sleep
 ///   pehra explore delivery --address 127.0.0.1:3001
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -32,6 +33,8 @@ enum Model {
     Election,
     /// A log over that election
     Replication,
+    /// Brokers that sleep, and who watches over them
+    Sleep,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, String> {
@@ -47,6 +50,7 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
         Model::Delivery => pehra_models::delivery::explorer(args.address),
         Model::Election => pehra_models::election::explorer(args.address),
         Model::Replication => pehra_models::replication::explorer(args.address),
+        Model::Sleep => pehra_models::sleep::explorer(args.address),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,10 +3,13 @@
 mod aside;
 mod cluster;
 mod demo;
+mod energy;
 mod explore;
+mod flowchart;
 mod plan;
 mod prepare;
 mod replay;
+mod sim;
 mod simulate;
 mod stream;
 
@@ -23,7 +26,10 @@ use clap::{Parser, Subcommand};
 ///   pehra set-aside --database edge.db     what the edge could not count, and why
 ///   pehra replay flight/*.rec              does this build say what was said?
 ///   pehra explore election                 a checked model, step by step in a browser
+///   pehra sim                              three nodes that sleep when you type 0, and wake when you type 1
+///   pehra flowchart > sleep.svg            how a broker falls asleep and wakes, as a picture
 ///   pehra plan --kafka localhost:9092      which brokers may sleep, and why others may not
+///   pehra energy --brokers 9 --idle 80     what sleeping would save, simulated
 ///   pehra boot examples/cluster.toml       five voters on this machine, in a table
 ///   pehra status --config cluster.toml     the same for a running cluster; also: leader, transfer, drain, resign
 ///   pehra top --config cluster.toml         who watches and who sleeps; also: enable, disable, wake, maintenance, selfcheck
@@ -45,11 +51,14 @@ enum Command {
     Prepare(prepare::Args),
     /// Walk through a checked model in a browser
     Explore(explore::Args),
+    Flowchart(flowchart::Args),
+    Sim(sim::Args),
     /// Play flight recordings again and compare
     Replay(replay::Args),
     /// List what an edge has set aside: repeated, late, unreadable readings
     SetAside(aside::Args),
     Plan(plan::Args),
+    Energy(energy::Args),
     Boot(cluster::BootArgs),
     Status(cluster::StatusArgs),
     Leader(cluster::LeaderArgs),
@@ -74,9 +83,12 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Prepare(args) => prepare::run(&args),
         Command::Explore(args) => explore::run(&args),
+        Command::Flowchart(args) => flowchart::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::SetAside(args) => aside::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Energy(args) => energy::run(&args),
         Command::Boot(args) => cluster::boot(&args),
         Command::Status(args) => cluster::status(&args),
         Command::Leader(args) => cluster::leader(&args),

@@ -137,3 +137,25 @@ fn a_log_can_be_clicked_through_in_a_browser() {
         );
     }
 }
+
+#[test]
+fn a_broker_that_falls_asleep_can_be_clicked_through_in_a_browser() {
+    let mut explorer = Explorer::open("sleep");
+    for action in ["n1: the timer Tell goes off", "n2: the timer Tell goes off"] {
+        explorer.step(action);
+    }
+    let words = explorer.words();
+    for expected in ["n2", "time to tell", "Pehredar of term 1: active, on duty"] {
+        assert!(
+            words.lines().any(|line| line == expected),
+            "{expected:?} is not in {words}"
+        );
+    }
+    let state = explorer.browser.ask("document.body.innerText");
+    let state = state.as_str().expect("text");
+    assert!(
+        state.contains("n0 Pehredar of term 1: active, on duty"),
+        "the state is not in words: {state}"
+    );
+    assert!(!state.contains("NodeId("), "the state is dumped as code: {state}");
+}

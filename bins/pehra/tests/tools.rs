@@ -336,3 +336,142 @@ fn ctrl_c_ends_the_demo_with_a_clean_account() {
     let account: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
     common::Account(account).require_exact();
 }
+
+/// The simulator of sleeping brokers says the same twice, and marks each figure as modelled.
+#[test]
+fn energy_is_simulated_the_same_way_twice() {
+    let arguments = ["energy", "--brokers", "3", "--json"];
+    let first = pehra(&arguments);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    assert_eq!(first.stdout, pehra(&arguments).stdout);
+    let outcomes: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+    let outcomes = outcomes.as_array().unwrap();
+    assert_eq!(outcomes.len(), 7);
+    assert!(outcomes.iter().all(|outcome| outcome["modelled"] == true));
+    let kilojoules = |policy: &str| {
+        let outcome = outcomes.iter().find(|outcome| outcome["policy"] == policy).unwrap();
+        outcome["energy"][0]["kilojoules"].as_u64().unwrap()
+    };
+    assert!(kilojoules("watch") < kilojoules("lean") && kilojoules("lean") < kilojoules("always on"));
+    assert!(kilojoules("oracle, watch") <= kilojoules("watch"));
+}
+
+/// What is named is what is simulated: brokers, gear, load, wake cost, a trace.
+#[test]
+fn energy_is_simulated_for_what_is_named() {
+    let table = |arguments: &[&str]| {
+        let output = pehra(&[&["energy"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let usual = table(&["--brokers", "3"]);
+    assert!(
+        usual.starts_with("MODELLED, not measured: 3 brokers, S3, 24 h"),
+        "{usual}"
+    );
+    assert!(
+        usual.contains("household day") && usual.contains("policy (all modelled)"),
+        "{usual}"
+    );
+    let lean = table(&["--gear", "lean", "--idle", "80", "--hours", "6"]);
+    assert!(lean.contains("\nlean ") && !lean.contains("\nwatch"), "{lean}");
+    // A switched-off machine that needs ten minutes makes clients wait longer than they do.
+    let slow = table(&[
+        "--brokers",
+        "3",
+        "--gear",
+        "watch",
+        "--mode",
+        "s5",
+        "--waking-seconds",
+        "600",
+        "--idle",
+        "90",
+        "--hours",
+        "12",
+    ]);
+    assert!(slow.contains("use lean gear with this wake cost"), "{slow}");
+    let wards = table(&["--brokers", "50", "--gear", "lean", "--idle", "50", "--hours", "1"]);
+    assert!(wards.contains("In 2 wards of at most 48 brokers"), "{wards}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("day.csv").display().to_string();
+    std::fs::write(&file, "0,0,30\n36000,0,30\n").unwrap();
+    let traced = table(&["--brokers", "3", "--gear", "lean", "--trace", &file]);
+    assert!(
+        traced.contains("10 h, idle for 99.6 % of the time (recorded"),
+        "{traced}"
+    );
+}
+
+/// What is wrong is said: where, what, and what was expected.
+#[test]
+fn energy_refuses_what_makes_no_sense() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (bad, empty) = (file("bad.csv", "0,0,3\nsix,0,1\n"), file("empty.csv", "# nothing\n"));
+    for (arguments, what) in [
+        (
+            vec!["--asleep-watts", "200"],
+            "--asleep-watts below --idle-watts, found 200 and 100",
+        ),
+        (
+            vec!["--active-watts", "50"],
+            "--active-watts not below --idle-watts, found 50 and 100",
+        ),
+        (vec!["--brokers", "2"], "3..=4800"),
+        (vec!["--idle", "80", "--trace", "x"], "cannot be used with"),
+        (vec!["--trace", "/there/is/none.csv"], "/there/is/none.csv: "),
+        (
+            vec!["--trace", &bad],
+            "line 2: expected seconds,partition,requests, found \"six,0,1\"",
+        ),
+        (
+            vec!["--trace", &empty],
+            "expected lines of seconds,partition,requests, found none",
+        ),
+    ] {
+        let refused = pehra(&[&["energy"], &arguments[..]].concat());
+        assert!(!refused.status.success(), "{arguments:?}");
+        assert!(
+            text(&refused.stderr).contains(what),
+            "{arguments:?}: {}",
+            text(&refused.stderr)
+        );
+        assert!(refused.stdout.is_empty());
+    }
+    assert!(text(&pehra(&["energy", "--help"]).stdout).contains("pehra energy --brokers 9 --idle 95 --mode s5"));
+}
+
+/// Ctrl-C ends a long run at once, and leaves no half of a table.
+#[test]
+fn ctrl_c_ends_the_energy_simulation_at_once() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let child = Command::new(env!("CARGO_BIN_EXE_pehra"))
+        .args(["energy", "--brokers", "1000", "--json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let asked = std::time::Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    assert_eq!(output.status.signal(), Some(2));
+    assert!(
+        output.stdout.is_empty() && output.stderr.is_empty(),
+        "{}",
+        text(&output.stderr)
+    );
+}

@@ -232,6 +232,13 @@ impl Sleep {
         &self.guard
     }
 
+    /// The same member with the locks and tickets of its guard duty renamed; for models.
+    #[must_use]
+    pub fn renamed(&self, name: &impl Fn(u64) -> u64) -> Self {
+        let guard = self.guard.renamed(name);
+        Self { guard, ..self.clone() }
+    }
+
     fn log(&mut self, config: &Config, input: Input<Decrees>, parts: &mut Parts) {
         self.log.step(&config.log, input, &mut parts.log);
     }

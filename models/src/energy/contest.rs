@@ -27,9 +27,9 @@ pub enum Policy {
     Watch,
     /// The checked core in watch gear, traffic wakes as few as serve it.
     WatchNeeded,
-    /// The future is known; as many sleep as lean gear lets.
+    /// The length of each pause is known; as many sleep as lean gear lets.
     OracleLean,
-    /// The future is known; as many sleep as watch gear lets.
+    /// The length of each pause is known; as many sleep as watch gear lets.
     OracleWatch,
 }
 
@@ -151,6 +151,14 @@ impl Case {
     /// # Errors
     /// What was wrong with a ward.
     pub fn run(&self, policy: Policy) -> Result<Run, Failure> {
+        self.run_telling(policy, |_| ())
+    }
+
+    /// The same, and tells how many brokers were done with each ward.
+    ///
+    /// # Errors
+    /// What was wrong with a ward.
+    pub fn run_telling(&self, policy: Policy, mut done: impl FnMut(u16)) -> Result<Run, Failure> {
         let mut all = Run::default();
         for (nth, (brokers, load)) in (0..).zip(self.wards()) {
             let seed = Random::new(self.seed, 500 + nth).number();
@@ -159,6 +167,7 @@ impl Case {
             all.outages.extend(run.outages);
             all.fulls.extend(run.fulls);
             all.counts.merge(&run.counts);
+            done(brokers);
         }
         Ok(all)
     }
@@ -170,7 +179,8 @@ impl Case {
             Policy::AlwaysOn => oracle::always_on(brokers.into(), load),
             Policy::AsWritten => written::run(brokers, hardware, load, seed),
             Policy::OracleLean | Policy::OracleWatch => {
-                oracle::run(brokers.into(), sleepers(policy.gear()), hardware, load)
+                let clients_wait = policy.gear() == Gear::Watch;
+                oracle::run(brokers.into(), sleepers(policy.gear()), hardware, load, clients_wait)
             }
             Policy::Lean | Policy::Watch | Policy::WatchNeeded => {
                 let wake = if policy == Policy::WatchNeeded {

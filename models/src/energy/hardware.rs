@@ -71,10 +71,22 @@ impl Hardware {
         self.stop.max + self.down
     }
 
+    /// The same, at the shortest.
+    #[must_use]
+    pub fn down_min(&self) -> Time {
+        self.stop.min + self.down
+    }
+
     /// How long it takes from a machine that is asleep to a broker that is up and in sync, at the longest.
     #[must_use]
     pub fn up_max(&self) -> Time {
         self.up + self.start.max + self.catch_up.max
+    }
+
+    /// The same, at the shortest.
+    #[must_use]
+    pub fn up_min(&self) -> Time {
+        self.up + self.start.min + self.catch_up.min
     }
 
     /// So long a machine has to be without use before sleeping saves anything (t*): the energy of going down and up beyond that of

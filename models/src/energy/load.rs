@@ -191,7 +191,7 @@ fn exponential(chance: &mut Random, mean: Time) -> Time {
 pub fn household_day(seed: u64) -> String {
     let mut text = String::from(
         "# A made-up day of household meter readings: seconds,partition,requests, each for the minute that begins there.\n\
-         # Made by energy::load::household_day(1): PEHRA_WRITE_RESULTS=1 cargo test -p pehra-models --test energy trace\n",
+         # Made by energy::load::household_day(1): PEHRA_WRITE_RESULTS=1 cargo test -p pehra-models --test energy recorded\n",
     );
     // Readings of all households in an hour of each of 24 hours.
     const HOURLY: [u64; 24] = [

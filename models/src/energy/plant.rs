@@ -67,6 +67,8 @@ pub const ELECTION: election::Timing = election::Timing {
 const SENSE: Time = ms(250);
 /// How long a client waits at the most before it tries again.
 const RETRY_MS: u64 = 1000;
+/// Nobody sleeps without so much quiet before it.
+const IDLE_MIN_MS: u32 = 120_000;
 
 impl Build {
     /// With the usual waits for this hardware: three voters of their own, traffic wakes all, one in fifty magic packets is lost.
@@ -103,7 +105,9 @@ impl Build {
         SENSE + SENSE + Time(3 * rouse.0) + going_down + self.hardware.up_max() + ms(RETRY_MS)
     }
 
-    fn config(&self, me: NodeId) -> Config {
+    /// What this member is told.
+    #[must_use]
+    pub fn config(&self, me: NodeId) -> Config {
         let (voters, brokers) = (self.voters(), NodeSet::first(self.brokers));
         let election = election::Config {
             observers: brokers.minus(voters),
@@ -130,17 +134,27 @@ impl Build {
 }
 
 /// The usual waits for this hardware.
+///
+/// Who waits w before it sleeps loses at the most 1 + max(w / t*, t* / w) times what somebody loses who knows how long each pause
+/// lasts, t* being the break-even time: 3.5 times if machines are suspended, 3 times if they are switched off. Alarm clocks are the
+/// last resort where voters never sleep, and with a machine that is off each ring costs a whole start.
 #[must_use]
 pub fn timing(hardware: &Hardware) -> Timing {
     let off = hardware.off;
+    let down_and_up = (hardware.down_max() + hardware.up_max()).0 / 1000;
+    let half_break_even = u32::try_from(hardware.break_even().0 / 2000).unwrap_or(u32::MAX);
     Timing {
-        idle: Ticks(300_000),
+        idle: Ticks(half_break_even.max(IDLE_MIN_MS)),
         tell: Ticks(5_000),
         probe: Ticks(3_000),
         drain: Ticks(60_000),
-        alarm: Ticks(if off { 6 * 3_600_000 } else { 1_800_000 }),
+        alarm: Ticks(if off { 12 * 3_600_000 } else { 1_800_000 }),
         rouse: Ticks(2_000),
-        wake: Ticks(if off { 300_000 } else { 60_000 }),
+        wake: Ticks(
+            u32::try_from(down_and_up)
+                .map_or(u32::MAX, |ms| ms.saturating_add(ms / 5))
+                .max(60_000),
+        ),
     }
 }
 
@@ -220,6 +234,8 @@ pub struct Counts {
     pub packets_lost: u64,
     /// Orders to sleep that had been overtaken by a wake: not carried out.
     pub overtaken: u64,
+    /// Tasks that were given to leaders of partitions.
+    pub tasks: u64,
 }
 
 impl Counts {
@@ -231,6 +247,7 @@ impl Counts {
         self.alarms_missed += other.alarms_missed;
         self.packets_lost += other.packets_lost;
         self.overtaken += other.overtaken;
+        self.tasks += other.tasks;
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! It is what sleep does its work on, so it has to be right about three things: who may lead, who counts as in sync, and
 //! which records each copy holds. The rules are those of Kafka 4 with eligible leader replicas (KIP-966), or without; each
-//! step says where it is from. They were read in Kafka's source and fit what was measured once on Kafka 4.3.0 (the last in-sync
-//! copy leaves, see `tests/kafka.rs`); beyond that they are not yet held against a real cluster.
+//! step says where it is from. They were read in Kafka's source, and are held against a real cluster of three controllers and
+//! three brokers (`bins/pehra/tests/kafka_abstract.rs`): the same is done to both, and what the real one then shows has to be one of
+//! the states in which this one may come to rest.
 //!
 //! * [`Setup`] - how many brokers and copies, and what is switched on.
 //! * [`Kafka`] - a state: [`Kafka::step`] is a pure function, [`Kafka::own_steps`] what the cluster may do by itself,
@@ -26,7 +27,7 @@ pub mod properties;
 mod setup;
 mod state;
 mod steps;
-mod words;
+pub(crate) mod words;
 mod world;
 
 pub use log::{Log, RECORDS};

@@ -45,8 +45,9 @@ fn eligible_are_apart(setup: &Setup, kafka: &Kafka) -> bool {
     })
 }
 
-/// In-sync and eligible ones that run or ended cleanly.
-fn copies_are_whole(setup: &Setup, kafka: &Kafka) -> bool {
+/// Whether all in-sync and eligible ones that run or ended cleanly have every acknowledged record.
+#[must_use]
+pub fn copies_are_whole(setup: &Setup, kafka: &Kafka) -> bool {
     setup.all_partitions().all(|number| {
         let partition = kafka.partition(number);
         let mut may_lead = partition.in_sync.or(partition.eligible).iter();

@@ -5,6 +5,8 @@ use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::{Config, Timer, Timing, WakeRule};
 use pehra_core::types::{NodeId, Ticks};
 
+use crate::kafka::Setup;
+
 /// The most brokers of a world.
 pub const BROKERS: usize = 4;
 
@@ -15,6 +17,19 @@ pub struct Copies {
     pub replicas: NodeSet,
     /// `min.insync.replicas`.
     pub in_sync_min: u16,
+}
+
+/// A Kafka beneath the brokers: then what a reading says is what it has come to, and clients write.
+#[derive(Clone, Copy, Debug)]
+pub struct Cluster {
+    /// Brokers, partitions and rules.
+    pub setup: Setup,
+    /// Writes with `acks=all`.
+    pub records: u8,
+    /// A machine that crashes loses its power: up to so many of the newest records on its disk with it.
+    pub torn: u8,
+    /// Copies may lag, and are taken out of the in-sync ones for it.
+    pub shrinks: bool,
 }
 
 /// Brokers, partitions and budgets.
@@ -72,6 +87,8 @@ pub struct Bounds {
     pub never: &'static [&'static str],
     /// For liveness: there is one moment after which nothing more goes wrong.
     pub calms: bool,
+    /// What the brokers are brokers of; where there is none, whoever is up is in sync.
+    pub kafka: Option<Cluster>,
     /// The bug.
     #[cfg(seeded_bugs)]
     pub bug: Option<pehra_core::sleep::guard::bugs::Bug>,
@@ -111,8 +128,29 @@ impl Bounds {
             unwakeable: false,
             never: &[],
             calms: false,
+            kafka: None,
             #[cfg(seeded_bugs)]
             bug: None,
+        }
+    }
+
+    /// The same with a Kafka of as many brokers beneath.
+    #[must_use]
+    pub fn on(self, kafka: Cluster) -> Self {
+        let copies = |partition| Copies {
+            replicas: kafka
+                .setup
+                .replicas(partition)
+                .iter()
+                .map(|id| NodeId((*id).into()))
+                .collect(),
+            in_sync_min: kafka.setup.in_sync_min.into(),
+        };
+        Self {
+            brokers: kafka.setup.brokers,
+            partitions: kafka.setup.all_partitions().map(copies).collect(),
+            kafka: Some(kafka),
+            ..self
         }
     }
 
@@ -208,6 +246,16 @@ impl Bounds {
             if count > 0 {
                 words.push(format!("{count} {what}"));
             }
+        }
+        if let Some(kafka) = &self.kafka {
+            words.push(format!(
+                "the abstract Kafka beneath, eligible replicas {}, {} writes with acks=all, a crash loses up to {} records of its \
+                 disk, copies {} lag",
+                if kafka.setup.keeps_eligible { "kept" } else { "not kept" },
+                kafka.records,
+                kafka.torn,
+                if kafka.shrinks { "may" } else { "do not" }
+            ));
         }
         if !self.without.is_empty() {
             words.push(format!("without the timers {:?}", self.without));

@@ -4,6 +4,7 @@ use pehra_core::sleep::guard::{Claim, Message, Notice, Timer};
 
 use super::state::{Action, State};
 use super::world::World;
+use crate::kafka::Step;
 use crate::kinds::Kinds;
 
 impl Kinds for World {
@@ -34,6 +35,15 @@ impl Kinds for World {
         "switch",
         "round",
         "calm",
+        "power loss",
+        "write",
+        "start",
+        "fence",
+        "unfence",
+        "fetch",
+        "expand",
+        "shrink",
+        "thaw",
     ];
 
     fn kind(action: &Action) -> &'static str {
@@ -68,6 +78,18 @@ impl Kinds for World {
             Action::Enable(..) | Action::Disable(_) => "switch",
             Action::Round(..) => "round",
             Action::Calm => "calm",
+            Action::PowerLoss(..) => "power loss",
+            Action::Kafka(step) => match step {
+                Step::Produce(_) => "write",
+                Step::Start(_) => "start",
+                Step::Fence(_) => "fence",
+                Step::Unfence(_) => "unfence",
+                Step::Fetch(..) => "fetch",
+                Step::Expand(..) => "expand",
+                Step::Shrink(..) => "shrink",
+                Step::Thaw(_) => "thaw",
+                other => unreachable!("not a step of this world: {other:?}"),
+            },
         }
     }
 
@@ -95,6 +117,13 @@ impl Kinds for World {
             "done" | "round" => bounds.rounds > 0,
             "switch" => bounds.switches > 0,
             "calm" => bounds.calms,
+            "power loss" => bounds.crashes > 0 && bounds.kafka.is_some_and(|it| it.torn > 0),
+            "write" | "fetch" => bounds.kafka.is_some_and(|it| it.records > 0),
+            "start" | "unfence" | "expand" => bounds.kafka.is_some(),
+            "fence" => bounds.kafka.is_some() && bounds.crashes > 0,
+            "shrink" => bounds.kafka.is_some_and(|it| it.shrinks && it.records > 0),
+            // Nobody's machine sleeps with its broker running.
+            "thaw" => false,
             _ => true,
         }
     }
@@ -126,14 +155,31 @@ impl Kinds for World {
             Action::Done(member) => of(20, *member),
             Action::Decide(_) => Some(24),
             Action::Elect(..) => Some(25),
+            // Writes are the clients', and copies that lag the world's.
+            Action::Kafka(Step::Produce(_) | Step::Shrink(..)) => None,
+            Action::Kafka(step) => Some(400 + of_kafka(*step)),
             Action::Lose(_)
             | Action::Traffic(_)
             | Action::Wake(_)
             | Action::Crash(_)
+            | Action::PowerLoss(..)
             | Action::Enable(..)
             | Action::Disable(_)
             | Action::Round(..)
             | Action::Calm => None,
         }
     }
+}
+
+/// A promise for each thing that Kafka does, broker and partition.
+fn of_kafka(step: Step) -> u16 {
+    let (kind, partition, broker) = match step {
+        Step::Fetch(partition, broker) => (0, partition, broker),
+        Step::Expand(partition, broker) => (1, partition, broker),
+        Step::Fence(broker) => (2, 0, broker),
+        Step::Start(broker) => (3, 0, broker),
+        Step::Unfence(broker) => (4, 0, broker),
+        _ => (5, 0, 0),
+    };
+    kind * 16 + u16::from(partition) * 4 + u16::from(broker)
 }

@@ -21,6 +21,19 @@ pub const S3: &str =
     "sleep/S3 every partition has as many in-sync copies awake as it needs, but for those that crashed";
 /// Coverage, at the moment that counts.
 pub const S3_NOW: &str = "sleep/S3 nobody goes down whom those who stay awake do not cover at that moment";
+/// What Kafka has come to by it.
+pub const S3_STOP: &str = "sleep/S3 a stop leaves every partition as many in-sync copies on brokers that run as it needs, but for those that crashed or lag";
+/// The same, in every state.
+pub const S3_KAFKA: &str = "sleep/S3 every partition has as many in-sync copies on brokers that run as it needs, but for those that crashed or lag";
+/// The moment of looking.
+pub const S3_LOOKED: &str = "sleep/S3 whoever goes down has looked at the cluster since it was granted";
+/// What a promise is worth.
+pub const S3_UP: &str =
+    "sleep/S3 whoever says that it is up has a broker that runs, and unless copies lag is in sync everywhere";
+/// Writes.
+pub const S3_WRITES: &str = "sleep/S3 writes with acks=all are refused only after a crash, or while copies lag";
+/// How they sleep.
+pub const S5_CLEAN: &str = "sleep/S5 whoever sleeps has stopped its broker cleanly";
 /// Voters.
 pub const S4: &str = "sleep/S4 a majority of the voters is awake";
 /// Wakes wake.
@@ -61,6 +74,8 @@ pub mod broken {
     pub(in crate::sleep) const S13: u16 = 32;
     pub(in crate::sleep) const S10: u16 = 64;
     pub(in crate::sleep) const S3_NOW: u16 = 128;
+    pub(in crate::sleep) const S3_STOP: u16 = 256;
+    pub(in crate::sleep) const S3_LOOKED: u16 = 512;
 
     /// Of a member that lives on. Judged from outside: by the log, the leaders and what was known before, not by the code's own
     /// reasons.
@@ -115,6 +130,8 @@ pub mod broken {
             let around = state.at(member);
             must(around.heard && around.granted == around.term, S10);
             must(world.covers_without(state, member), S3_NOW);
+            let told = matches!(input, Input::Commanded(_, Command::Order(Order::View(_))));
+            must(!(told && around.looked_before), S3_LOOKED);
         }
         if wakes(input) && before.state() == Broker::Sleeping {
             must(after.state() != Broker::Sleeping, S6);
@@ -287,6 +304,9 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
                 || state.left.traffic == world.bounds().traffic
         }),
     ];
+    if let Some(cluster) = &bounds.kafka {
+        all.extend(on_kafka(bounds.gear, cluster.setup.keeps_eligible));
+    }
     if bounds.rounds > 0 {
         all.push(Property::sometimes(
             "one is worked on",
@@ -297,7 +317,7 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             },
         ));
     }
-    if bounds.terms > 1 {
+    if bounds.terms > 1 && bounds.decrees > 3 {
         all.push(Property::sometimes(
             "one sleeps under a later plan",
             |world: &World, state: &State| {
@@ -306,6 +326,47 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
                 world.members().any(|member| slept(&member))
             },
         ));
+    }
+    all
+}
+
+/// What must hold where there is a Kafka.
+fn on_kafka(gear: Gear, keeps_eligible: bool) -> Vec<Property<World>> {
+    use crate::kafka::{Presence, properties as kafka};
+    let mut all = vec![
+        Property::always(kafka::S5, |world: &World, state: &State| {
+            let cluster = world.bounds().kafka.as_ref();
+            cluster.is_none_or(|it| kafka::no_record_is_lost(&it.setup, &state.kafka))
+        }),
+        Property::always(S5_CLEAN, World::sleepers_have_stopped),
+        Property::always(S3_STOP, |_, state: &State| state.broken & broken::S3_STOP == 0),
+        Property::always(S3_LOOKED, |_, state: &State| state.broken & broken::S3_LOOKED == 0),
+        Property::always(S3_KAFKA, World::keeps_enough),
+        Property::always(S3_UP, World::whoever_is_up_is_in_sync),
+        Property::sometimes(
+            "a record is acknowledged while one sleeps",
+            |world: &World, state: &State| {
+                let asleep = |member: u8| state.kafka.broker(member) == Presence::Stopped;
+                let taken = |number: u8| {
+                    let partition = state.kafka.partition(number);
+                    partition.acknowledged != 0
+                        && world
+                            .members()
+                            .any(|it| asleep(it) && !partition.has_acknowledged(partition.log(it)))
+                };
+                let cluster = world.bounds().kafka.as_ref();
+                cluster.is_some_and(|it| it.setup.all_partitions().any(taken))
+            },
+        ),
+    ];
+    if gear == Gear::Lean {
+        all.push(Property::always(S3_WRITES, World::refuses_for_a_reason));
+    }
+    if keeps_eligible {
+        all.push(Property::always(kafka::COPIES, |world: &World, state: &State| {
+            let cluster = world.bounds().kafka.as_ref();
+            cluster.is_none_or(|it| kafka::copies_are_whole(&it.setup, &state.kafka))
+        }));
     }
     all
 }

@@ -8,6 +8,7 @@ use pehra_core::types::{Never, NodeId};
 
 use super::bounds::BROKERS;
 use super::net::{Letter, Net};
+use crate::kafka::{Kafka, Step};
 use crate::shared::Shared;
 use crate::site::Site;
 
@@ -60,6 +61,8 @@ pub struct Around {
     pub heard: bool,
     /// What it has proposed and is not decided.
     pub proposed: Option<Decree>,
+    /// On a Kafka: that was asked for before the grant that it holds now.
+    pub looked_before: bool,
     /// The term of the grant by which it is on its way down, asleep or worked on; zero if none.
     pub granted: u8,
 }
@@ -101,10 +104,14 @@ pub struct State {
     pub log: Shared<Vec<Decided>>,
     /// Who led each term, the first one first.
     pub leaders: Shared<Vec<u8>>,
+    /// The Kafka beneath, where there is one.
+    pub kafka: Shared<Kafka>,
     /// What is under way.
     pub net: Shared<Net>,
     /// Budgets.
     pub left: Left,
+    /// Writes that may still come.
+    pub writes: u8,
     /// Nothing goes wrong any more.
     pub calm: bool,
     /// Traffic was seen, and not all that it takes was up since.
@@ -169,6 +176,10 @@ pub enum Action {
     Wake(u8),
     /// Its machine crashes, and starts again.
     Crash(u8),
+    /// The same, without power: so many of its broker's newest records were not on its disk.
+    PowerLoss(u8, u8),
+    /// Kafka does something, or a client of it.
+    Kafka(Step),
     /// The work on it is done.
     Done(u8),
     /// An admin switches on, with an epoch so much higher than the last one.

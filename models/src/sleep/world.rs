@@ -12,13 +12,16 @@ use pehra_core::sleep::guard::{
     Timer, WakeRule,
 };
 use pehra_core::types::{NodeId, RequestId, Term};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 
 use super::bounds::{BROKERS, Bounds};
+use super::cluster;
+use super::diagram;
 use super::net::{Letter, Net};
 use super::properties::{self, broken};
 use super::state::{Action, Around, Decided, Left, Member, Nothing, Process, State};
 use super::words;
+use crate::kafka::{Kafka, Setup, Step};
 use crate::shared::{Memo, Pool, Shared};
 use crate::site::{Nonces, Said, Site};
 
@@ -35,6 +38,7 @@ struct Parts {
     members: Pool<Member>,
     nets: Pool<Net>,
     logs: Pool<Vec<Decided>>,
+    kafkas: Pool<Kafka>,
     leaders: Pool<Vec<u8>>,
     steps: Memo<(u8, Shared<Member>, What), Option<Outcome>>,
     names: Memo<(Shared<Member>, Names), Shared<Member>>,
@@ -109,6 +113,22 @@ impl World {
         0..self.bounds.brokers
     }
 
+    /// What its broker would do after this input, which no action of the model has; nothing if there is no such input for it now.
+    #[must_use]
+    pub fn tried(&self, state: &State, member: u8, input: Input<Guard>) -> Option<Broker> {
+        let before = state.members[usize::from(member)];
+        let outcome = self.step(member, before, What::Feed(input))?;
+        Some(outcome.member.node.state().state())
+    }
+
+    /// What its broker would do after a crash and a restart, whether or not the bounds leave room for one.
+    #[must_use]
+    pub fn restarted(&self, state: &State, member: u8) -> Option<Broker> {
+        let before = state.members[usize::from(member)];
+        let outcome = self.step(member, before, What::Crash)?;
+        Some(outcome.member.node.state().state())
+    }
+
     fn step(&self, index: u8, member: Shared<Member>, what: What) -> Option<&'static Outcome> {
         let compute = |question: &(u8, Shared<Member>, What)| {
             let config = self.config(index);
@@ -149,7 +169,10 @@ impl World {
 
     /// One reading of the cluster, begun and ended now.
     fn view(&self, state: &State, member: u8, (gear, awake): (Gear, NodeSet)) -> View {
-        let topology = self.topology(state, awake);
+        let topology = match &self.bounds.kafka {
+            Some(kafka) => cluster::topology(kafka, &state.kafka, awake),
+            None => self.topology(state, awake),
+        };
         let rules = Rules { gear, ..Rules::LEAN };
         let mut view = View::of(&topology, &rules, NodeSet::only(NodeId(member.into())));
         let term = usize::from(state.at(member).term);
@@ -227,7 +250,7 @@ impl World {
                 (around.look.is_some(), Action::View(member)),
                 (around.process == Process::Stopping, Action::Stopped(member)),
                 (
-                    around.wanted_up && around.process != Process::Stopping,
+                    around.wanted_up && around.process != Process::Stopping && self.is_in_sync(state, member),
                     Action::Up(member),
                 ),
                 (
@@ -251,6 +274,7 @@ impl World {
             }
             self.elections(state, member, actions);
         }
+        self.cluster_steps(state, actions);
         if self.bounds.calms && !state.calm {
             actions.push(Action::Calm);
         }
@@ -269,6 +293,9 @@ impl World {
 
     /// Whether those who are up without this one are enough for every partition in the lowest gear.
     pub(super) fn covers_without(&self, state: &State, member: u8) -> bool {
+        if let Some(cluster) = &self.bounds.kafka {
+            return cluster::covers_without(cluster, &state.kafka, (self.bounds.gear, member));
+        }
         let awake = state.awake(self.bounds.brokers).without(NodeId(member.into()));
         let need = |copies: &super::Copies| match self.bounds.gear {
             Gear::Watch => 1,
@@ -369,6 +396,7 @@ impl World {
             }
             Action::Stopped(member) => {
                 state.around[usize::from(*member)].process = Process::Down;
+                self.in_kafka(&mut state, Step::Stopped(*member));
                 self.act(&mut state, *member, order(Order::Stopped))?;
             }
             Action::Up(member) => {
@@ -387,7 +415,21 @@ impl World {
             }
             Action::Crash(member) => {
                 state.left.crashes -= 1;
+                self.in_kafka(&mut state, Step::Kill(*member));
                 self.crash(&mut state, *member)?;
+            }
+            Action::PowerLoss(member, records) => {
+                state.left.crashes -= 1;
+                self.in_kafka(&mut state, Step::PowerLoss(*member, *records));
+                self.crash(&mut state, *member)?;
+            }
+            Action::Kafka(step) => {
+                if matches!(step, Step::Produce(_)) {
+                    state.writes = state.writes.checked_sub(1)?;
+                }
+                if !self.in_kafka(&mut state, *step) {
+                    return None;
+                }
             }
             Action::Done(member) => self.act(&mut state, *member, order(Order::Done))?,
             Action::Enable(member, higher) => {
@@ -413,6 +455,15 @@ impl World {
         state.needed &= !self.serves(&state) && self.members().any(|member| !state.guard(member).is_idle());
         self.drop_dead(&mut state);
         Some(self.renamed(state))
+    }
+
+    /// Kafka takes this step, if it can. Nothing happens where there is no Kafka.
+    pub(super) fn in_kafka(&self, state: &mut State, step: Step) -> bool {
+        let next = self.bounds.kafka.and_then(|kafka| state.kafka.step(&kafka.setup, step));
+        if let Some(next) = next {
+            state.kafka = self.parts.kafkas.share(next);
+        }
+        next.is_some()
     }
 
     fn change_net(&self, state: &mut State, change: impl FnOnce(&mut Net)) {
@@ -477,17 +528,26 @@ impl World {
                 Said::Notice(to, notice) => self.send(&mut net, member, *to, (*notice).into(), state.calm),
                 Said::Claim(to, claim) => self.send(&mut net, member, *to, (*claim).into(), state.calm),
                 Said::Event(Event::Propose(decree)) => around.proposed = Some(*decree),
-                Said::Event(Event::Look { gear, awake }) => around.look = Some((*gear, *awake)),
-                Said::Event(Event::Stop) => around.process = Process::Stopping,
+                Said::Event(Event::Look { gear, awake }) => {
+                    (around.look, around.looked_before) = (Some((*gear, *awake)), false);
+                }
+                Said::Event(Event::Stop) => {
+                    around.process = Process::Stopping;
+                    self.in_kafka(state, Step::Stop(member));
+                    state.broken |= self.of_stop(state);
+                }
+                // A machine that sleeps takes its broker with it, stopped or not.
+                Said::Event(Event::Sleep { .. }) => {
+                    self.in_kafka(state, Step::Freeze(member));
+                }
                 Said::Event(Event::Maintain) => around.process = Process::Down,
                 Said::Report(Report::Start) => around.wanted_up = true,
                 // Another one leads: the log hands over. Here that is an election like any other.
-                Said::Event(Event::Yield | Event::Sleep { .. } | Event::Watching { .. })
-                | Said::Report(_)
-                | Said::Armed(..) => {}
+                Said::Event(Event::Yield | Event::Watching { .. }) | Said::Report(_) | Said::Armed(..) => {}
             }
         }
         state.net = self.parts.nets.share(net);
+        self.looked_before(state, member, before.node.state());
         let (now, around) = (state.guard(member).state(), &mut state.around[at]);
         if matches!(now, Broker::Active | Broker::Waking | Broker::Ringing) {
             around.granted = 0;
@@ -614,15 +674,21 @@ impl World {
             term: 0,
             heard: false,
             proposed: None,
+            looked_before: false,
             granted: 0,
         };
         let bounds = &self.bounds;
+        let kafka = bounds
+            .kafka
+            .map_or_else(|| Kafka::new(&Setup::new(1, 0, 1, 1)), |it| Kafka::new(&it.setup));
         let start = State {
             members,
             around: [around; BROKERS],
             log: self.parts.logs.share(Vec::new()),
             leaders: self.parts.leaders.share(Vec::new()),
+            kafka: self.parts.kafkas.share(kafka),
             net: self.parts.nets.share(Net::default()),
+            writes: bounds.kafka.map_or(0, |kafka| kafka.records),
             left: Left {
                 crashes: bounds.crashes,
                 traffic: bounds.traffic,
@@ -712,5 +778,9 @@ impl Model for World {
 
     fn format_action(&self, action: &Action) -> String {
         words::action(action)
+    }
+
+    fn as_svg(&self, path: Path<State, Action>) -> Option<String> {
+        Some(diagram::svg(self.bounds.brokers, &path.into_vec()))
     }
 }

@@ -89,7 +89,7 @@ async fn stop(local: &Local, drain: Duration) {
     loop {
         match local.stop(drain).await {
             Ok(Stopped::StillRunning) => {
-                tracing::warn!(after = ?drain, "the broker still runs after it was asked to end")
+                tracing::warn!(after = ?drain, "the broker still runs after it was asked to end");
             }
             Ok(stopped) => {
                 tracing::info!(?stopped, "the broker is down");

@@ -10,7 +10,7 @@ use pehra_core::election::Refusal as Elected;
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::Sleep;
 use pehra_core::sleep::coverage::{Gear, Rules};
-use pehra_core::sleep::guard::{self, Guard, Order, Purpose, Refusal, Role, Stage, State};
+use pehra_core::sleep::guard::{self, Fitness, Guard, Order, Purpose, Refusal, Role, Stage, State};
 use pehra_core::sleep::member::{Command, Config, Event, Report};
 use pehra_core::types::{NodeId, RequestId};
 use pehra_driver::{Mail, Mailbox};
@@ -237,6 +237,18 @@ impl Agent {
         &self.place.desk
     }
 
+    fn declined(&self, why: Fitness) {
+        let mut content = self.content();
+        let state = content.guard.as_ref().map(Guard::state);
+        // A grant is repeated until its member is done with it.
+        if why == Fitness::AnotherLock && matches!(state, Some(State::Draining { .. } | State::Maintenance)) {
+            return;
+        }
+        *content.declined.entry(why.to_string()).or_default() += 1;
+        drop(content);
+        tracing::info!(%why, "did not take a grant");
+    }
+
     fn refused(&self, request: RequestId, refusal: Refusal) {
         match refusal {
             Refusal::NotPehredar { leader } => self.desk().refused(request, Elected::NotLeader { leader }),
@@ -308,10 +320,7 @@ impl Host<Sleep> for Agent {
             }
             guard::Report::StoppedWatching { term } => tracing::info!(term = term.0, "watches no more"),
             guard::Report::Temporary => tracing::warn!("no Pehredar is known: wakes all"),
-            guard::Report::Declined { why } => {
-                tracing::info!(%why, "did not take a grant");
-                *self.content().declined.entry(why.to_string()).or_default() += 1;
-            }
+            guard::Report::Declined { why } => self.declined(why),
             guard::Report::Refused { request, refusal } => self.refused(request, refusal),
         }
     }
@@ -401,22 +410,24 @@ impl Content {
         let kind = |guard: &Guard| std::mem::discriminant(&guard.state());
         let before = self.guard.as_ref();
         let changed = before.is_none_or(|before| kind(before) != kind(guard));
-        let slept = before.is_some_and(|before| is_down(before.state()));
         if changed {
             self.since = Some(now);
             self.workable = false;
             tracing::info!(state = ?guard.state(), "its broker");
         }
-        match (slept, is_down(guard.state())) {
-            (false, true) => {
+        match guard.state() {
+            State::Sleeping if self.asleep.is_none() => {
                 self.asleep = Some(now);
                 self.sleeps += 1;
             }
-            (true, false) => {
-                self.asleep_for += self.asleep.take().map_or(Duration::ZERO, |since| now - since);
-                self.wakes += u64::from(guard.state() == State::Waking);
+            State::Waking | State::Active => {
+                if let Some(since) = self.asleep.take() {
+                    self.asleep_for += now - since;
+                    self.wakes += 1;
+                }
             }
-            _ => {}
+            // Between two sleeps, after its alarm clock rang, its broker is down all the while.
+            State::Sleeping | State::Ringing | State::Draining { .. } | State::Maintenance => {}
         }
         let given = |guard: &Guard| match guard.role() {
             Role::Pehredar(watch) => watch.given(),
@@ -437,9 +448,4 @@ impl Content {
         }
         self.guard = Some(guard.clone());
     }
-}
-
-/// Whether its broker is down because it sleeps.
-const fn is_down(state: State) -> bool {
-    matches!(state, State::Sleeping | State::Ringing)
 }

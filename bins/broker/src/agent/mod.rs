@@ -42,7 +42,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 pub use host::Agent;
-pub use settings::config;
+pub use settings::{config, power};
 
 use crate::hosted::OWN;
 use hand::Deed;
@@ -63,7 +63,7 @@ enum Word {
 /// Does what the node says, until something cannot be done at all.
 async fn serve(agent: Arc<Agent>, mut words: mpsc::UnboundedReceiver<Word>) -> Result<(), String> {
     let mut tasks = JoinSet::new();
-    let power = settings::power(&agent)?;
+    let power = settings::power(agent.cluster(), agent.me())?;
     let (deeds, orders) = mpsc::unbounded_channel();
     if agent.own().is_some() {
         let local = Local::open(&power).await.map_err(|error| error.to_string())?;
@@ -101,7 +101,7 @@ async fn serve(agent: Arc<Agent>, mut words: mpsc::UnboundedReceiver<Word>) -> R
             Some(Word::Do(deed)) => {
                 let _ = deeds.send(deed);
             }
-            Some(Word::Rouse(node)) => rouser.rouse(node),
+            Some(Word::Rouse(node)) => rouser.rouse(node).await,
         }
     }
 }

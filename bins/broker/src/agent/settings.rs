@@ -7,8 +7,6 @@ use pehra_core::sleep::guard;
 use pehra_core::sleep::member::Config;
 use pehra_power::Power;
 
-use super::Agent;
-
 /// The member's settings.
 pub fn config(cluster: &Cluster, election: election::Config) -> Config {
     let me = election.me;
@@ -25,10 +23,11 @@ pub fn config(cluster: &Cluster, election: election::Config) -> Config {
 }
 
 /// The table `[power]`, with this node's numbers in it: one file serves all nodes.
-pub(super) fn power(agent: &Agent) -> Result<Power, String> {
-    let path = &agent.cluster().path;
+pub fn power(cluster: &Cluster, id: u16) -> Result<Power, String> {
+    let path = &cluster.path;
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let (id, broker) = (agent.me(), agent.own().map(|broker| broker.id));
+    let broker = cluster.member(id).and_then(|member| member.broker.as_ref());
+    let broker = broker.map(|broker| broker.id);
     let text = filled(&text, id, broker);
     let power = Power::from_toml(path, &text).map_err(|error| error.to_string());
     match (power, broker) {

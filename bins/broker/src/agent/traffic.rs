@@ -8,13 +8,13 @@ use pehra_core::sleep::guard::Order;
 use pehra_kafka_proxy::{Limits, Options, Proxy, Seen};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Agent, span};
 
-/// Traffic that goes on is told again so often at the most: each word of it makes the Pehredar read the cluster anew, and a reading
-/// that is overtaken is thrown away.
-const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+/// Traffic that goes on is told again a few times in the idle time, which it keeps from running out, and not more often: each word of
+/// it makes the Pehredar read the cluster anew, and a reading that is overtaken by the next word is thrown away.
+const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Begins to listen, if the file says where.
 pub(super) async fn start(agent: &Arc<Agent>, tasks: &mut JoinSet<()>) -> Result<(), String> {
@@ -44,11 +44,17 @@ async fn tell(agent: Arc<Agent>, mut seen: watch::Receiver<Seen>) {
         Gear::Lean => (agent.load_max(), agent.sample()),
         Gear::Full | Gear::Watch => (0, agent.sample()),
     };
-    let (mut last, mut since) = (*seen.borrow(), Instant::now());
+    let (mut last, mut since, mut quiet_until) = (*seen.borrow(), Instant::now(), Instant::now());
     while seen.changed().await.is_ok() {
-        if load_max > 0 {
-            // What comes in bursts is judged by the whole sample.
-            sleep_until((since + sample).max(Instant::now() + sample / 4)).await;
+        let until = if load_max > 0 {
+            quiet_until.max(since + sample)
+        } else {
+            quiet_until
+        };
+        tokio::select! {
+            // A client is held: that is told at once.
+            () = is_wanted(&mut seen, last.wanted) => {}
+            () = sleep_until(until) => {}
         }
         let now = *seen.borrow_and_update();
         let wanted = now.wanted > last.wanted;
@@ -61,7 +67,15 @@ async fn tell(agent: Arc<Agent>, mut seen: watch::Receiver<Seen>) {
             tracing::debug!(grown, wanted, "traffic");
             agent.has_traffic();
             agent.order(Order::Traffic).await;
-            sleep(again).await;
+            quiet_until = Instant::now() + again;
         }
+    }
+}
+
+/// Waits for a client that comes for more than is up.
+async fn is_wanted(seen: &mut watch::Receiver<Seen>, before: u64) {
+    if seen.wait_for(|seen| seen.wanted > before).await.is_err() {
+        // The proxy is gone, which is noticed elsewhere.
+        std::future::pending::<()>().await;
     }
 }

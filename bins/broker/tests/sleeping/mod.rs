@@ -112,6 +112,8 @@ pid-file = \"broker-{{broker}}.pid\"
             words.join(", "),
             environment.join(", ")
         );
+        // Three that only watch elect among themselves, and no sleeper is missed by them.
+        let role = if self.ports.len() >= 6 { "observer" } else { "voter" };
         for (id, port) in (1_u16..).zip(&self.ports) {
             writeln!(text, "[[node]]\nid = {id}\naddress = \"127.0.0.1:{port}\"")
                 .expect("writing to a text cannot fail");
@@ -120,7 +122,8 @@ pid-file = \"broker-{{broker}}.pid\"
             };
             write!(
                 text,
-                "[node.broker]
+                "role = \"{role}\"
+[node.broker]
 id = {id}
 address = \"{}\"
 listen = \"127.0.0.1:{proxy}\"
@@ -150,7 +153,10 @@ upstream = \"{}\"
         let log = self.folder.path().join(format!("agent-{id}.log"));
         let log = File::options().create(true).append(true).open(log).expect("a log");
         let mut command = broker(&self.folder.path().join("cluster.toml"), id.into());
-        let agent = Process::start(command.arg("--log-text").stderr(log), "cargo build -p pehra-broker");
+        let agent = Process::start(
+            command.arg("--log-text").env("NO_COLOR", "1").stderr(log),
+            "cargo build -p pehra-broker",
+        );
         self.agents.insert(id, agent);
         let until = Instant::now() + PATIENCE;
         while self.stand(id).is_none() {

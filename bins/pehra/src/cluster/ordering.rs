@@ -71,7 +71,7 @@ impl Patience {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// One pause, because of this.

@@ -1,5 +1,40 @@
 //! Seeded bugs of guard duty. Compiled only under `cfg(seeded_bugs)`; each one must be caught by the models, or be listed as
 //! equivalent with the argument. Numbers are those of the catalogue of mistakes that the project keeps.
+//!
+//! # The catalogue, and what stands for each of its mistakes
+//! Bugs without a module are of this one; the others are of the part of the protocol that would make the mistake here.
+//!
+//! | no. | mistake | bugs |
+//! | --- | --- | --- |
+//! | P1 | a sleeper is left out of the election's majority, or so many sleep that there is none | election: `E14SilenceIsAbsence`; `VotersUncounted` |
+//! | P2 | a new Pehredar takes all to be awake | `P2AssumesAwake` |
+//! | P3 | an order of an older term is obeyed | `P3StrangerObeyed` |
+//! | P4 | an order is good more than once, or after a wake | `P4NoLock`, `P4LockOutlivesWake` |
+//! | P5 | no alarm clock | `P5NoAlarm` |
+//! | P6 | a term is used twice | election: `E6SecondVote`, `E21LostIsFresh` |
+//! | P7 | whoever must stay awake is let sleep | `P7DutySleeps` |
+//! | P8 | nothing is kept awake | `P8NothingCovered` |
+//! | P9 | an old Pehredar goes on | `P9KeepsWatching` |
+//! | P10 | the term is forgotten in sleep | election: `E3VoteForgottenAtStart`, `E1VoteNotPersisted` |
+//! | P11 | whoever is out of sight is never asked again | no probes here: members tell by themselves; what is lost on the way to them is `GrantNotRepeated` |
+//! | P12 | a look after the sleeper revokes its order, for ever | `P12RepeatRevokes` |
+//! | P13 | a wake that is lost is not repeated | `P13WakeNotRepeated` |
+//! | P14 | a wake needs the right sender | `P14WakeNeedsPehredar` |
+//! | P15 | maintenance takes what is needed | `P15MaintenanceUnchecked` |
+//! | P16 | whoever is on its way down, or may be let go, counts as awake | `P16AllUpCount`; coverage: `DrainingCounts` |
+//! | P17 | nodes are counted, not each partition's copies | `P17CountsMembers`; coverage: `NodesAreCounted` |
+//! | P18 | sleep is granted in traffic, or during a wake | `P18GrantsWhileBusy` |
+//! | P19 | an order outlives its plan | `P19OutlivesItsPlan`, `P19OldPlanTaken` |
+//! | P20 | a temporary Pehredar grants | `P20TemporaryGrants` |
+//! | P21 | a machine sleeps with its broker running | `P21SleepsUnstopped` |
+//! | P22 | a change that is given up leaves somebody down | `P22AbortLeavesDown`, `ActiveUnstarted` |
+//! | P23 | traffic is looked for where it cannot be seen | `P23TrafficUntold`; traffic: `ProduceIsIdle` |
+//! | P24 | duty goes on with a stale view | `P24OldPromisesCount`, `StaleReadingTaken` |
+//!
+//! Others that are asked for by name: *no guard of coverage* is P8; *draining counts as awake* P16; *a majority of the awake* P1; *a grant
+//! without a nonce* P4; *freeze instead of stop* P21, and at Kafka itself `models/tests/kafka.rs`, which has *eligible replicas off* too;
+//! *a temporary Pehredar that grants* P20; *the original as written* is `models/src/as_written`. *The order of sleep reversed* has no
+//! counterpart: nothing rests on the order, as each sleeper is judged by what all others still hold when it goes.
 
 use super::sleeper::{Fitness, Stage};
 use super::{Config, Plan};
@@ -69,11 +104,19 @@ pub enum Bug {
     GrantNotRepeated,
     /// Nobody wakes the others when no Pehredar is to be found.
     NoTemporary,
+    /// The machine sleeps with its broker running.
+    P21SleepsUnstopped,
+    /// A reading that was asked for before the grant is good for it.
+    StaleReadingTaken,
+    /// Whoever is woken when its broker is down already says that it is up, without starting it.
+    ActiveUnstarted,
+    /// A grant that comes again while it is being carried out ends it.
+    P12RepeatRevokes,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 30] = [
+    pub const HUNTED: [Self; 34] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -104,6 +147,10 @@ impl Bug {
         Self::TicketOutlivesWaking,
         Self::GrantNotRepeated,
         Self::NoTemporary,
+        Self::P21SleepsUnstopped,
+        Self::StaleReadingTaken,
+        Self::ActiveUnstarted,
+        Self::P12RepeatRevokes,
     ];
 }
 

@@ -157,6 +157,8 @@ impl fmt::Display for Invalid {
     }
 }
 
+impl core::error::Error for Invalid {}
+
 /// What a member is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -9,6 +9,8 @@
 //!   knows as the latest decided, by the Pehredar that it follows, and only once.
 //! * `sleep/S3` Whoever has promised to stay awake under the latest decided plan covers every partition.
 //! * `sleep/S4` Of the voters, a majority and the spare stay awake.
+//! * `sleep/S5` Every record that was acknowledged with `acks=all` is in the log of every later leader, whoever sleeps: a broker is
+//!   stopped cleanly before its machine sleeps.
 //! * `sleep/S6` Whatever wakes, wakes a sleeper: whoever sends it, in whatever term.
 //! * `sleep/S7` Nobody grants or accepts who has seen traffic within the idle time, wakes somebody, knows of a round of
 //!   maintenance, or knows that all is switched off.
@@ -29,20 +31,25 @@
 //! A reading of the cluster is begun after it is asked for.
 //!
 //! # A member's broker
+//! `pehra flowchart` draws this table, and a test holds the code against it.
+//!
 //! | state | input | guard | next | effects |
 //! | --- | --- | --- | --- | --- |
 //! | Active | Grant to sleep | S2, S7, not on duty, `self_check` | Draining: looking | look at the cluster |
 //! | Draining: looking | View | those who were counted cover it | Draining: stopping | stop the broker |
 //! | Draining: stopping | Stopped | – | Draining: settling | look at the cluster |
 //! | Draining: settling | View | those who were counted cover it | Sleeping | alarm armed; claim Standing; sleep |
-//! | Draining | Wake, traffic, Drain timer, another Pehredar or plan, a View that does not cover | – | Waking, Active if still looking | start the broker |
-//! | Sleeping | Alarm timer, Paused | – | Ringing | look for a Pehredar |
+//! | Draining: looking | Wake, traffic, it leads, another Pehredar, another plan, a round, switched off, Drain timer, Paused | – | Active | draw a lock |
+//! | Draining: looking | a View that does not cover | – | Active | draw a lock |
+//! | Draining: stopping, Draining: settling | Wake, traffic, it leads, another Pehredar, another plan, a round, switched off, Drain timer, Paused | – | Waking | start the broker |
+//! | Draining: settling | a View that does not cover | – | Waking | start the broker |
+//! | Sleeping | Alarm timer, Paused | – | Ringing | draw a lock; look for a Pehredar |
 //! | Ringing | Grant to sleep | as above | Draining: settling | look at the cluster |
-//! | Sleeping, Ringing | Wake, traffic, switched off; Probe timer | – | Waking | start the broker |
+//! | Sleeping, Ringing | Wake, traffic, it leads, switched off, Probe timer | – | Waking | start the broker |
 //! | Waking | Up | in sync everywhere | Active | claim Standing |
 //! | Active | Grant of maintenance | as above, and a round is decided | Maintenance | it may be worked on |
 //! | Maintenance | Done | – | Waking | start the broker |
-//! | Active | Down | – | Waking | start the broker |
+//! | Active, Draining: looking | Down | – | Waking | start the broker |
 //! | any | start, restart | – | Waking | start the broker |
 //!
 //! # What a member is to the others
@@ -57,6 +64,10 @@
 //! | Pehredar | traffic | – | Pehredar | wakes whom it takes, or all |
 //! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan |
 //! | Pehredar | Standing of one who had left | awake | Pehredar | proposes a plan with it |
+//! | Pehredar | Enable order | a higher epoch, all are awake | Pehredar | proposes to switch on |
+//! | Pehredar | Disable order, traffic by policy | – | Pehredar | wakes all, and proposes to switch off |
+//! | Pehredar | Maintain order | no round is under way | Pehredar | proposes a round |
+//! | Pehredar | a round that has only itself left | – | Pehredar | lets another lead |
 //!
 //! # Messages
 //! | message | to | kind | says |

@@ -160,6 +160,10 @@ impl Guard {
             if fresh {
                 self.renew_lock(fx);
             }
+            #[cfg(seeded_bugs)]
+            if config.has(super::bugs::Bug::P12RepeatRevokes) && self.carries_out(lock) {
+                self.wake_up(config, fx);
+            }
             // What it is doing under this very grant is answered when it is done.
             if !self.carries_out(lock) {
                 self.echo_of(lock, false);
@@ -243,6 +247,10 @@ impl Guard {
         #[cfg(seeded_bugs)]
         let covered = covered || super::bugs::trusts(config, stage);
         match stage {
+            #[cfg(seeded_bugs)]
+            Stage::Looking if covered && config.has(super::bugs::Bug::P21SleepsUnstopped) => {
+                self.fall_asleep(config, fx);
+            }
             Stage::Looking if covered => self.drain(config, Stage::Stopping, counted, fx),
             Stage::Settling if covered => self.fall_asleep(config, fx),
             Stage::Looking | Stage::Settling => self.wake_up(config, fx),
@@ -323,6 +331,13 @@ impl Guard {
             State::Draining {
                 stage: Stage::Looking, ..
             } => {
+                self.state = State::Active;
+                self.renew_lock(fx);
+            }
+            #[cfg(seeded_bugs)]
+            State::Draining {
+                stage: Stage::Settling, ..
+            } if config.has(super::bugs::Bug::ActiveUnstarted) => {
                 self.state = State::Active;
                 self.renew_lock(fx);
             }

@@ -84,6 +84,30 @@ impl Watch {
         self.silent
     }
 
+    /// All but the locks: a copy of these would take memory at every word of a member.
+    const fn but_locks(&self) -> Self {
+        Self {
+            proposed: self.proposed,
+            active: self.active,
+            promised: self.promised,
+            busy: self.busy,
+            willing: self.willing,
+            locks: Vec::new(),
+            given: self.given,
+            rousing: self.rousing,
+            ticket: self.ticket,
+            silent: self.silent,
+            wanted: self.wanted,
+            listened: self.listened,
+            disabling: self.disabling,
+        }
+    }
+
+    fn lock_of(&self, member: NodeId) -> Option<u64> {
+        let found = self.locks.iter().find(|(node, _)| *node == member);
+        found.map(|(_, lock)| *lock)
+    }
+
     pub(super) fn decided(&mut self, id: LogId, term: Term) {
         // A promise names a plan; what was promised under another does not count.
         self.promised = NodeSet::EMPTY;
@@ -151,7 +175,10 @@ impl Guard {
         if !mem::take(&mut self.looking) {
             return;
         }
-        if mem::take(&mut self.look_again) {
+        let too_early = mem::take(&mut self.look_again);
+        #[cfg(seeded_bugs)]
+        let too_early = too_early && !config.has(super::bugs::Bug::StaleReadingTaken);
+        if too_early {
             self.look(config, fx);
             return;
         }
@@ -348,7 +375,7 @@ impl Guard {
         let Role::Pehredar(watch) = &mut self.role else {
             return;
         };
-        let before = watch.clone();
+        let (before, lock_before) = (watch.but_locks(), watch.lock_of(from));
         let is = |holds: bool, set: NodeSet| if holds { set.with(from) } else { set.without(from) };
         let up = standing.doing == Doing::Active;
         #[cfg(seeded_bugs)]
@@ -400,7 +427,9 @@ impl Guard {
         if standing.busy && !before.busy.contains(from) {
             self.on_traffic_elsewhere(config, from, fx);
         }
-        if matches!(&self.role, Role::Pehredar(watch) if *watch != before) {
+        // Nobody else's lock was touched.
+        if matches!(&self.role, Role::Pehredar(watch) if watch.but_locks() != before || watch.lock_of(from) != lock_before)
+        {
             self.look_as_pehredar(config, fx);
         }
     }

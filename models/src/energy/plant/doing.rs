@@ -171,6 +171,9 @@ impl Plant {
         if alarm > Time::from(self.build.timing.alarm) {
             self.wrong = Some(format!("S12: {node} sleeps for {alarm} ms"));
         }
+        if self.site(node).is_some_and(|site| site.broker != Broker::Down) {
+            self.wrong = Some(format!("{node} goes to sleep, and its broker has not stopped"));
+        }
         let missed = self.chance.chance(self.build.alarm_loss_permille);
         let Some(site) = self.site(node) else { return };
         (site.power, site.rang, site.slept_at) = (Power::GoingDown, false, now);
@@ -308,12 +311,27 @@ impl Plant {
         }
     }
 
+    /// A task for each partition, which its leader gets. The original gave some to nodes that slept.
+    fn give_tasks(&mut self) {
+        let up = self.up();
+        for partition in 0..self.kafka.partitions() {
+            let Some(leader) = self.kafka.leader(partition, up) else {
+                continue;
+            };
+            self.counts.tasks += 1;
+            if self.site(leader).is_some_and(|site| site.power != Power::On) {
+                self.wrong = Some(format!("a task goes to {leader}, which is asleep"));
+            }
+        }
+    }
+
     /// Agents see traffic: at first the one beside the leader of some partition, then all whose brokers are up.
     fn sight(&mut self, episode: u64, nth: u32) {
         let waits = self.waiting.is_some();
         if episode != self.episode || !(self.busy || waits) {
             return;
         }
+        self.give_tasks();
         let up = self.up();
         if nth == 0 {
             let partition = self.chance.below(self.kafka.partitions() as u64);
@@ -331,5 +349,45 @@ impl Plant {
         };
         self.agenda
             .enter(self.now() + next, Todo::Sight { episode, nth: nth + 1 });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::{Build, Hardware};
+
+    /// A machine is cut off under its running broker: the plant sees the task that goes there.
+    #[test]
+    fn a_task_to_a_sleeper_is_seen() {
+        let mut plant = Plant::new(Build::usual(3, Gear::Watch, Hardware::S3), 1, false);
+        plant.begin().expect("it can be switched on");
+        plant.burst(ms(5000));
+        plant.run_for(ms(10_000)).expect("nothing is wrong so far");
+        assert!(plant.counts.tasks > 0);
+        plant.sites[0].power = Power::Asleep;
+        plant.burst(ms(5000));
+        let failure = plant.run_for(ms(10_000)).expect_err("a task goes to a sleeper");
+        assert!(failure.what.contains("which is asleep"), "{}", failure.what);
+    }
+
+    /// An order to sleep that comes while the broker runs is not carried out unseen.
+    #[test]
+    fn a_machine_that_sleeps_under_its_broker_is_seen() {
+        let mut plant = Plant::new(Build::usual(3, Gear::Watch, Hardware::S3), 1, false);
+        plant.begin().expect("it can be switched on");
+        let asleep = |plant: &Plant| plant.asleep().iter().next();
+        assert!(
+            plant
+                .run_until(ms(600_000), |plant| asleep(plant).is_some())
+                .expect("nothing is wrong so far")
+        );
+        let node = asleep(&plant).expect("one sleeps");
+        plant.sites[usize::from(node.0)].broker = Broker::Up;
+        plant.sleep(node, Ticks(1000));
+        let failure = plant
+            .run_for(ms(1000))
+            .expect_err("a broker runs on a sleeping machine");
+        assert!(failure.what.contains("has not stopped"), "{}", failure.what);
     }
 }

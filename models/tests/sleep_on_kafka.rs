@@ -1,0 +1,145 @@
+//! The gates of guard duty over the abstract Kafka: S3 and S5 where they mean something, in two engines, with pinned counts.
+//!
+//! What is found is held against `models/results/gates.json`; see `pehra_models::results`.
+
+use pehra_core::members::NodeSet;
+use pehra_core::sleep::coverage::Gear;
+use pehra_core::sleep::guard::Timer;
+use pehra_models::kafka::Setup;
+use pehra_models::sleep::{Bounds, Cluster, World};
+use pehra_models::{Gate, Report, results};
+
+fn passes(name: &str, bounds: Bounds, states: u64) {
+    let words = bounds.words();
+    let gate = Gate::new(World::new(bounds)).name(name).bounds(words).golden(states);
+    let most = std::env::var("PEHRA_STATES_MAX")
+        .ok()
+        .and_then(|most| most.parse().ok());
+    let report = gate.states_max(most.unwrap_or(8_000_000)).run().require();
+    println!("{report}");
+    results::compare("gates", &report);
+}
+
+fn set(nodes: &[u16]) -> NodeSet {
+    nodes.iter().map(|node| pehra_core::types::NodeId(*node)).collect()
+}
+
+/// Three brokers, three copies of each partition, two needed.
+fn three(partitions: u8, records: u8) -> Cluster {
+    Cluster {
+        setup: Setup::new(3, partitions, 3, 2),
+        records,
+        torn: 0,
+        shrinks: false,
+    }
+}
+
+fn without(timers: &[Timer]) -> Bounds {
+    Bounds {
+        without: timers.to_vec(),
+        ..Bounds::lean()
+    }
+}
+
+const NAMES: [&str; 7] = [
+    "sleep on kafka: a wake from outside",
+    "sleep on kafka: two terms, led by one who may sleep",
+    "sleep on kafka: two terms, led by one on duty",
+    "sleep on kafka: a power loss of the Pehredar",
+    "sleep on kafka: two partitions",
+    "sleep on kafka: copies that lag",
+    "sleep on kafka: gear watch",
+];
+
+#[test]
+fn the_results_name_exactly_these_gates() {
+    results::require_names::<Report>("gates", "sleep on kafka: ", &NAMES);
+}
+
+/// Nothing comes too late or by itself but what the world is about, and nobody is idle again who was woken or has started.
+fn plainer() -> Bounds {
+    without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake])
+}
+
+#[test]
+fn a_wake_from_outside() {
+    let bounds = Bounds {
+        never: &["wake call", "rouse timer"],
+        wakes: 1,
+        ..without(&[Timer::Wake])
+    };
+    passes(NAMES[0], bounds.on(three(1, 2)), 41_930);
+}
+
+#[test]
+fn two_terms_led_by_one_who_may_sleep() {
+    let bounds = Bounds {
+        never: &["decide", "rouse timer"],
+        terms: 2,
+        stands: vec![set(&[1])],
+        ..plainer()
+    };
+    passes(NAMES[1], bounds.on(three(1, 1)), 159_900);
+}
+
+#[test]
+fn two_terms_led_by_one_on_duty() {
+    let bounds = Bounds {
+        never: &["decide", "rouse timer"],
+        terms: 2,
+        stands: vec![set(&[2])],
+        ..plainer()
+    };
+    passes(NAMES[2], bounds.on(three(1, 1)), 47_930);
+}
+
+/// The Pehredar, whose broker leads the partition, loses its power, and the newest record of its disk.
+#[test]
+fn a_power_loss_of_the_pehredar() {
+    let bounds = Bounds {
+        never: &["wake call", "decide", "follow", "rouse timer"],
+        crashes: 1,
+        crash_at: set(&[0]),
+        ..plainer()
+    };
+    let torn = Cluster { torn: 1, ..three(1, 1) };
+    passes(NAMES[3], bounds.on(torn), 3_394);
+}
+
+#[test]
+fn two_partitions() {
+    let bounds = Bounds {
+        never: &["wake call", "rouse timer"],
+        wakes: 1,
+        ..without(&[Timer::Wake, Timer::Probe, Timer::Drain])
+    };
+    passes(NAMES[4], bounds.on(three(2, 2)), 110_400);
+}
+
+#[test]
+fn copies_that_lag() {
+    let bounds = Bounds {
+        never: &["rouse timer"],
+        wakes: 1,
+        ..plainer()
+    };
+    let lagging = Cluster {
+        shrinks: true,
+        ..three(1, 1)
+    };
+    passes(NAMES[5], bounds.on(lagging), 126_013);
+}
+
+/// All but the Pehredar sleep.
+#[test]
+fn gear_watch() {
+    let bounds = Bounds {
+        never: &["rouse timer"],
+        gear: Gear::Watch,
+        voters: set(&[0]),
+        traffic: 1,
+        traffic_at: set(&[1]),
+        ..plainer()
+    };
+    passes(NAMES[6], bounds.on(three(1, 1)), 68_627);
+}
