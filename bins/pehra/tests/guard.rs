@@ -230,6 +230,9 @@ fn said(output: &Output) -> String {
 #[test]
 fn sleep_is_enabled_seen_and_ended_by_command() {
     let barn = Barn::start();
+    wait_until("all agents answer", PATIENCE, || {
+        barn.pehra(&["status"]).status.success() && barn.duties().len() == 3
+    });
     // Brokers are started by their agents; enabling waits for them.
     let unsigned = barn.pehra(&["enable", "--wait", "60"]);
     assert!(

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "CMD", conflicts_with = "done")]
     run: Option<String>,
     /// The work on this node's broker is done: start it again
-    #[arg(long, requires = "node")]
+    #[arg(long, requires = "node", conflicts_with = "all")]
     done: bool,
 }
 
