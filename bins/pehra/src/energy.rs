@@ -89,8 +89,30 @@ enum Gear {
     Watch,
 }
 
+/// As a shell tells of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Ctrl-C ends all at once. Said explicitly: a program that was started in the background may have been told to ignore it.
+fn heed_interrupts() -> Result<(), String> {
+    let fail = |error: std::io::Error| format!("cannot listen for Ctrl-C: {error}");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(fail)?;
+    std::thread::Builder::new()
+        .name("interrupts".into())
+        .spawn(move || {
+            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                std::process::exit(INTERRUPTED);
+            }
+        })
+        .map_err(fail)?;
+    Ok(())
+}
+
 pub fn run(args: &Args) -> Result<ExitCode, String> {
     let case = case(args)?;
+    heed_interrupts()?;
     let idle_of_active = 1000 * args.idle_watts / args.active_watts;
     let policies: Vec<Policy> = Policy::ALL
         .into_iter()
