@@ -2,12 +2,13 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{DATABASE, FROM, ROLE, as_child, group_end, me, told};
+use common::{DATABASE, FROM, ROLE, TO, as_child, group_end, me, told};
 use pehra_core::delivery::{CloudImage, Receiver, RowsQuery, Seq};
 use pehra_core::pipeline::{Pipeline, PipelineImage};
 use pehra_core::protocol::{Image, Protocol};
@@ -22,6 +23,7 @@ use rand::{RngExt, SeedableRng};
 const SEED: u64 = 11;
 const ACTS: usize = 20_000;
 const KILLS: usize = 20;
+const LONGEST_GROUP: usize = 5;
 
 fn edge(path: &Path) -> EdgeStore {
     EdgeStore::open_with_reserve(path, 4096).expect("the store opens")
@@ -32,10 +34,10 @@ fn cloud(path: &Path) -> CloudStore {
     CloudStore::open(path, name, Box::new(|_, _, _| {})).expect("the store opens")
 }
 
-/// Commits the rest of a life, and says after each group how far it is.
-fn commit_on<P: Protocol>(store: &mut impl Store<P>, life: &[Vec<P::Record>], from: usize) {
-    let mut at = from;
-    while at < life.len() {
+/// Commits a life from here to there, and says after each group how far it is; then waits to be killed.
+fn commit_on<P: Protocol>(store: &mut impl Store<P>, life: &[Vec<P::Record>], share: Range<usize>) {
+    let mut at = share.start;
+    while at < share.end {
         let end = group_end(at, life.len());
         store.commit(&life[at..end].concat()).expect("a commit");
         let mut out = std::io::stdout().lock();
@@ -44,58 +46,58 @@ fn commit_on<P: Protocol>(store: &mut impl Store<P>, life: &[Vec<P::Record>], fr
             .expect("a parent");
         at = end;
     }
+    // A closed pipe tells that the parent is gone.
+    let _ = std::io::stdin().read(&mut [0]);
 }
 
 #[test]
 #[ignore = "no test of its own: the tests beside it start it as a child process"]
 fn child() {
     let path = std::path::PathBuf::from(told(DATABASE));
-    let from = told(FROM).parse().expect("a number");
+    let number = |name| told(name).parse().expect("a number");
+    let share = number(FROM)..number(TO);
     match told(ROLE).as_str() {
-        "edge" => commit_on::<Pipeline>(&mut edge(&path), &longest_edge_life(&calm_acts(SEED, ACTS)), from),
-        "cloud" => commit_on::<Receiver<Tuple>>(&mut cloud(&path), &longest_cloud_life(&calm_acts(SEED, ACTS)), from),
+        "edge" => commit_on::<Pipeline>(&mut edge(&path), &longest_edge_life(&calm_acts(SEED, ACTS)), share),
+        "cloud" => commit_on::<Receiver<Tuple>>(&mut cloud(&path), &longest_cloud_life(&calm_acts(SEED, ACTS)), share),
         role => panic!("no role {role}"),
     }
 }
 
-/// Starts the child, kills it after `moment` counted from its first report, and says what it last reported.
-fn run_and_kill(command: &mut Command, from: usize, moment: Duration) -> usize {
-    let mut process = Process::start(command.stdout(Stdio::piped()), "");
-    let mut lines = BufReader::new(process.child().stdout.take().expect("a pipe")).lines();
-    let mut reported = from;
-    let mut read = |reported: &mut usize| -> bool {
-        let Some(Ok(line)) = lines.next() else { return false };
+/// Starts the child, kills it a `moment` after it has reported `groups` times, and says what it last reported.
+fn run_and_kill(command: &mut Command, from: usize, groups: usize, moment: Duration) -> usize {
+    let mut process = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()), "");
+    let mut reports = BufReader::new(process.child().stdout.take().expect("a pipe"))
+        .lines()
+        .map_while(Result::ok)
         // The harness puts its own words before the first line.
-        if let Some((_, number)) = line.rsplit_once("durable ") {
-            *reported = number.parse().expect("a number");
-        }
-        true
-    };
-    while reported == from && read(&mut reported) {}
+        .filter_map(|line| Some(line.rsplit_once("durable ")?.1.parse().expect("a number")));
+    let heard = reports.by_ref().take(groups).last();
     std::thread::sleep(moment);
     process.kill9();
-    while read(&mut reported) {}
-    reported
+    reports.last().or(heard).unwrap_or(from)
 }
 
 /// Kills `KILLS` children; `stands` finds where the reopened store stands, from the reported commit on.
+///
+/// Each child has its share of what is left of the life, and waits at its end: on a fast disk none can use it all up.
 fn kill_often(role: &str, len: usize, mut stands: impl FnMut(&Path, usize) -> usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("store.db");
     let mut rng = rand::rngs::StdRng::seed_from_u64(SEED);
-    let (mut from, mut beyond) = (0, 0);
+    let (mut from, mut beyond, mut at_work) = (0, 0, 0);
     for kill in 0..KILLS {
-        assert!(
-            from < len,
-            "the life is too short for {KILLS} kills: it ended at kill {kill}"
-        );
-        let moment = Duration::from_micros(rng.random_range(0..15_000));
-        let reported = run_and_kill(&mut as_child(&me(), role, &database, from), from, moment);
+        let to = group_end(from + (len - from) / (KILLS - kill), len);
+        let groups = rng.random_range(1..=(to - from) / LONGEST_GROUP);
+        let moment = Duration::from_micros(rng.random_range(0..1000));
+        let mut command = as_child(&me(), role, &database, from);
+        let reported = run_and_kill(command.env(TO, to.to_string()), from, groups, moment);
         assert!(reported > from, "nothing was committed before kill {kill}");
+        at_work += usize::from(reported < to);
         from = stands(&database, reported);
         beyond += usize::from(from > reported);
     }
-    println!("{role}: {KILLS} kills in {from} commits; {beyond} times one more group was there than reported");
+    println!("{role}: {KILLS} kills in {from} commits, {at_work} of them at work; {beyond} times one more group was there than reported");
+    assert!(at_work > 0, "every child had come to the end of its share before it was killed");
 }
 
 /// Where a group ended that the child may have committed without having said so.

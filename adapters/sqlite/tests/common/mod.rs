@@ -8,6 +8,7 @@ use std::process::Command;
 pub const ROLE: &str = "PEHRA_TEST_ROLE";
 pub const DATABASE: &str = "PEHRA_TEST_DATABASE";
 pub const FROM: &str = "PEHRA_TEST_FROM";
+pub const TO: &str = "PEHRA_TEST_TO";
 
 /// A command that runs `child`, an ignored test of this binary, in `role` on `database`.
 pub fn as_child(program: &Path, role: &str, database: &Path, from: usize) -> Command {
