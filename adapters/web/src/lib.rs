@@ -6,6 +6,7 @@
 mod assets;
 mod codes;
 mod metrics;
+mod panel;
 mod ranges;
 mod serve;
 mod snapshot;
@@ -13,6 +14,7 @@ pub mod states;
 
 pub use codes::plz_for;
 pub use metrics::serve_metrics;
+pub use panel::{ClusterKind, ClusterPanel, NodePanel, Watts};
 pub use serve::{ServeError, bind, router, serve, serve_on};
 pub use snapshot::{EdgeFigures, HouseholdFigures, LinkState, Snapshot, StateFigures, Totals, Unknown, by_state};
 pub use states::{State, state_of};
