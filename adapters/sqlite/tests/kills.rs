@@ -96,8 +96,14 @@ fn kill_often(role: &str, len: usize, mut stands: impl FnMut(&Path, usize) -> us
         from = stands(&database, reported);
         beyond += usize::from(from > reported);
     }
-    println!("{role}: {KILLS} kills in {from} commits, {at_work} of them at work; {beyond} times one more group was there than reported");
-    assert!(at_work > 0, "every child had come to the end of its share before it was killed");
+    println!(
+        "{role}: {KILLS} kills in {from} commits, {at_work} of them at work; \
+         {beyond} times one more group was there than reported"
+    );
+    assert!(
+        at_work > 0,
+        "every child had come to the end of its share before it was killed"
+    );
 }
 
 /// Where a group ended that the child may have committed without having said so.
