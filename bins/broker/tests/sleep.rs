@@ -126,9 +126,15 @@ fn a_broker_dies_while_one_sleeps(barn: &Barn) {
     let sleeper = barn.one_sleeps();
     let victim = (1..=3).find(|id| *id != sleeper).expect("there are three");
     barn.kill_broker(victim);
-    barn.wait("the sleeper is woken", || {
-        barn.stand(sleeper).is_some_and(|stand| stand.doing == "waking")
-    });
+    let is = |id, doing| barn.stand(id).is_some_and(|stand| stand.doing == doing);
+    barn.wait("the sleeper is woken", || is(sleeper, "waking"));
+    barn.wait("the killed one has started", || is(victim, "active"));
+    // For the others it was up all the while: its last life's session has hardly ended.
+    assert!(
+        barn.answers(victim),
+        "broker {victim} is said to be up, and cannot be asked yet\n{}",
+        barn.logs()
+    );
     barn.all_are_up();
 }
 

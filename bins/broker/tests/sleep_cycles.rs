@@ -117,8 +117,12 @@ fn watch(cycles: u32) {
         let sleepers = barn.so_many_sleep(2);
         // What was acknowledged before and not read yet is no sign of what comes.
         let before = last(&producer) + 25;
+        let ends = (cycle == 1).then(|| barn.ends("readings", 3));
         producer.thaw();
         let thawed = Instant::now();
+        if let Some(ends) = ends {
+            a_poller_of_offsets_sees_nothing(&barn, &ends);
+        }
         barn.wait("writes are taken again", || last(&producer) > before);
         let sent = producer.sent().into_iter().filter(|sent| number(&sent.value) > before);
         let first = sent.map(|sent| sent.at).min().expect("there are some");
@@ -142,6 +146,21 @@ fn watch(cycles: u32) {
         outages.last()
     );
     account(&barn, &producer);
+}
+
+/// T7: writes that are refused leave no trace in any log, so whoever watches offsets never learns that somebody wants to write.
+fn a_poller_of_offsets_sees_nothing(barn: &Barn, before: &[Option<i64>]) {
+    barn.wait("somebody is woken", || doing(barn, "waking").is_some());
+    let now = barn.ends("readings", 3);
+    assert!(doing(barn, "waking").is_some(), "they were up again too soon to say");
+    let grown: Vec<_> = before
+        .iter()
+        .zip(&now)
+        .filter(|(before, now)| before.is_some() && before != now)
+        .collect();
+    assert!(grown.is_empty(), "logs have grown before anybody was awake: {grown:?}");
+    assert!(before.iter().any(Option::is_some), "nobody could say where a log ends");
+    barn.say("the offsets stand still, and the agents have seen the traffic");
 }
 
 /// Writes for ever.

@@ -41,7 +41,7 @@ pub(super) async fn run(agent: Arc<Agent>, local: Arc<Local>, power: Power, mut 
     }
 }
 
-/// Carries it out, and watches what comes of it. Never returns but by being given up.
+/// Carries it out, and watches what comes of it; until it is given up, or all is said that can be said of it.
 async fn act(agent: &Agent, local: &Local, power: &Power, deed: Deed) {
     let drain = power.drain();
     match deed {

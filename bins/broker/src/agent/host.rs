@@ -161,6 +161,11 @@ impl Agent {
         self.settings.load_max
     }
 
+    /// Where its own broker is asked; empty if it has none.
+    pub(super) fn itself(&self) -> String {
+        self.own().map(|broker| broker.address.to_string()).unwrap_or_default()
+    }
+
     /// Whom to ask about the cluster: others that are awake first, as what one is about to stop or has just started may be
     /// behind, and last those that may sleep.
     pub(super) fn kafka(&self, awake: NodeSet) -> String {

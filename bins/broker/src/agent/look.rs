@@ -128,16 +128,17 @@ fn words(view: &pehra_kafka_admin::View, numbered: &Numbered, obstacle: Obstacle
 }
 
 /// Waits until the broker is up, and in sync in all its partitions.
+///
+/// The broker itself is asked: others take one that was killed for up until its session ends, though another process has its
+/// place by now. It answers only once it has registered anew and has caught up with that, so what it says is not of its last life.
 pub(super) async fn in_sync(agent: &Agent, id: i32, every: Duration) {
-    let all = agent.brokers();
+    let itself = agent.itself();
     loop {
-        if let Ok(mut admin) = Admin::connect(&agent.kafka(all), LIMITS).await {
-            while let Ok(view) = admin.view().await {
-                if is_in_sync(&view, id) {
-                    return;
-                }
-                tokio::time::sleep(every).await;
-            }
+        if let Ok(mut admin) = Admin::connect(&itself, LIMITS).await
+            && let Ok(view) = admin.view().await
+            && is_in_sync(&view, id)
+        {
+            return;
         }
         tokio::time::sleep(every).await;
     }

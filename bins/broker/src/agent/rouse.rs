@@ -94,9 +94,7 @@ impl Rouser {
         });
         self.climbing.insert(node.0, climb);
     }
-}
 
-impl Rouser {
     /// Whether this one has been called for long without a word of it. Said once for each waking.
     fn is_mute(&mut self, node: NodeId) -> bool {
         let now = Instant::now();

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use pehra_kafka_admin::{Admin, Limits, TopicPartition};
 use pehra_testbed::kafka::cluster::{ClusterOptions, KafkaCluster};
 use pehra_testbed::process::{Process, free_port};
 use rustix::process::{Pid, Signal, kill_process};
@@ -335,6 +336,35 @@ upstream = \"{}\"
         // Its number may be another's by now.
         let command = String::from_utf8_lossy(&command).into_owned();
         command.contains(&format!("/{id}.properties")).then_some(pid)
+    }
+
+    /// Whether a broker takes requests itself.
+    pub fn answers(&self, id: u16) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let address = self.kafka.address(id).to_string();
+        let asked = Admin::connect(&address, Limits::default());
+        runtime.expect("a runtime").block_on(asked).is_ok()
+    }
+
+    /// Where the logs of a topic's so many partitions end on those brokers that are up.
+    pub fn ends(&self, topic: &str, partitions: i32) -> Vec<Option<i64>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let wanted: Vec<_> = (0..partitions)
+            .map(|partition| TopicPartition::new(topic, partition))
+            .collect();
+        let up: Vec<String> = (1..=3)
+            .filter(|id| self.broker_pid(*id).is_some())
+            .map(|id| self.kafka.address(id).to_string())
+            .collect();
+        let asked = async {
+            let mut admin = Admin::connect(&up.join(","), Limits::default()).await?;
+            admin.log_ends(&wanted).await
+        };
+        let ends = runtime
+            .expect("a runtime")
+            .block_on(asked)
+            .expect("the cluster answers");
+        ends.into_iter().map(|end| end.end).collect()
     }
 
     /// One of Kafka's verifiable clients, whose lines are kept.
