@@ -1,6 +1,7 @@
 //! A child process that ends with its owner.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::TcpListener;
@@ -99,23 +100,35 @@ pub fn wait_until(what: &str, patience: Duration, mut ready: impl FnMut() -> boo
 /// moment it is asked for here and the moment its server starts.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A TCP port that was free a moment ago, and that this process was not given before: what a test has killed must find its
-/// own port free when it starts again, not taken by the server of the test beside it.
+/// A TCP port that was free a moment ago, and that neither this process nor another test that still runs was given before: what
+/// a test has killed must find its own port free when it starts again, not taken by the server of the test beside it.
 ///
 /// # Panics
 /// If there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    static GIVEN: Mutex<BTreeMap<u16, File>> = Mutex::new(BTreeMap::new());
     let count = u64::from(PORTS.end - PORTS.start);
     for _ in 0..10_000 {
         // Each of these hashes otherwise: two processes that ask at once begin in different places.
         let drawn = RandomState::new().hash_one(0) % count;
         let port = PORTS.start + u16::try_from(drawn).expect("fewer than all ports");
-        let free = TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if free && GIVEN.lock().expect("nobody panics with it").insert(port) {
+        let mut given = GIVEN.lock().expect("nobody panics with it");
+        if !given.contains_key(&port)
+            && let Some(claim) = claim(port)
+            && TcpListener::bind(("127.0.0.1", port)).is_ok()
+        {
+            given.insert(port, claim);
             return port;
         }
     }
     panic!("no free port from {} to {} on loopback", PORTS.start, PORTS.end);
+}
+
+/// Claims a port for as long as this process lives: by a lock on a file, which ends with its process however that ends.
+fn claim(port: u16) -> Option<File> {
+    let folder = std::env::temp_dir().join("pehra-ports");
+    let made = fs::create_dir_all(&folder).and_then(|()| File::create(folder.join(port.to_string())));
+    let file = made.unwrap_or_else(|error| panic!("{}: cannot claim port {port}: {error}", folder.display()));
+    file.try_lock().is_ok().then_some(file)
 }
