@@ -108,8 +108,8 @@ async fn is_refused(mut client: TcpStream) {
 #[tokio::test]
 async fn what_idle_clients_ask_for_is_refused_and_wakes_nobody() {
     let (_, proxy) = asleep().await;
-    // Fetch, ListOffsets, Metadata, OffsetCommit, FindCoordinator, JoinGroup, Heartbeat, ConsumerGroupHeartbeat.
-    for (count, kind) in (1..).zip([1, 2, 3, 8, 10, 11, 12, 68]) {
+    // Fetch, ListOffsets, Metadata, OffsetCommit, FindCoordinator, Heartbeat, SyncGroup, ConsumerGroupHeartbeat.
+    for (count, kind) in (1..).zip([1, 2, 3, 8, 10, 12, 14, 68]) {
         let mut client = client(&proxy).await;
         client.write_all(&request(kind, 1, 40)).await.expect("it is taken");
         is_refused(client).await;
