@@ -72,7 +72,8 @@ pub struct NodePanel {
     pub role: String,
     /// It stays awake by the plan.
     pub on_duty: bool,
-    /// What its broker does: `active`, `draining`, `asleep`, `ringing`, `waking`, `maintenance` or `-`.
+    /// What its broker does: `active`, `draining`, `asleep`, `ringing`, `waking`, `maintenance`, or `-` if it has none or nobody
+    /// knows.
     pub doing: String,
     /// How far it is on its way to sleep: `looking`, `stopping` or `settling`; none if it is not draining or does not say.
     pub stage: Option<String>,
@@ -100,12 +101,9 @@ pub struct NodePanel {
 
 impl NodePanel {
     /// Boxes of the flow chart (`assets/sleep-flow.svg`) that its broker is in: all three of draining, if it does not say how far it
-    /// is; none, if it has no broker or was not reached.
+    /// is; none, if it has no broker or nobody knows.
     #[must_use]
     pub fn boxes(&self) -> &'static [&'static str] {
-        if !self.reached {
-            return &[];
-        }
         match (self.doing.as_str(), self.stage.as_deref()) {
             ("active", _) => &["state-active"],
             ("draining", Some("looking")) => &["state-draining-looking"],
