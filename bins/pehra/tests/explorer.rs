@@ -1,10 +1,8 @@
 //! The checked models in a real browser: the page loads, a click takes a step, and the picture shows it.
 
-mod common;
-
 use std::process::{Command, Stdio};
 
-use common::browser::Browser;
+use pehra_testbed::browser::Browser;
 use pehra_testbed::process::{Process, free_port};
 use serde_json::json;
 

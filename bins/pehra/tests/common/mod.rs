@@ -2,8 +2,6 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-pub mod browser;
-
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
