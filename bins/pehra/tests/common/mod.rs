@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod cloud;
+
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
