@@ -54,6 +54,8 @@ export function draw(panel) {
   drawNodes(panel.nodes);
   drawChart(panel);
   drawAges();
+  // Numbers move from panel to panel, but the first ones are there at once.
+  requestAnimationFrame(() => requestAnimationFrame(() => el("flow").classList.add("drawn")));
 }
 
 function drawFigures(panel) {
