@@ -1,5 +1,7 @@
 //! The checked models in a real browser: the page loads, a click takes a step, and the picture shows it.
 
+mod common;
+
 use std::process::{Command, Stdio};
 
 use pehra_testbed::browser::Browser;
