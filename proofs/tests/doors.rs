@@ -16,6 +16,8 @@ enum Room {
     Proofs,
     Driver,
     Adapter,
+    /// Puts adapters together for those who look at a cluster: the one place between adapters and binaries.
+    Asking,
     Testbed,
     Bin,
     /// The operator's tool: the one binary that also looks into models and proofs.
@@ -31,10 +33,18 @@ const DOORS: &[(Room, &[Room])] = &[
     (Room::Driver, &[Room::Core]),
     (Room::Adapter, &[Room::Core, Room::Driver]),
     (Room::Testbed, &[Room::Core, Room::Driver, Room::Adapter]),
-    (Room::Bin, &[Room::Core, Room::Driver, Room::Adapter]),
+    (Room::Asking, &[Room::Core, Room::Driver, Room::Adapter]),
+    (Room::Bin, &[Room::Core, Room::Driver, Room::Adapter, Room::Asking]),
     (
         Room::Tool,
-        &[Room::Core, Room::Driver, Room::Adapter, Room::Models, Room::Proofs],
+        &[
+            Room::Core,
+            Room::Driver,
+            Room::Adapter,
+            Room::Asking,
+            Room::Models,
+            Room::Proofs,
+        ],
     ),
     (
         Room::Benches,
@@ -43,7 +53,14 @@ const DOORS: &[(Room, &[Room])] = &[
 ];
 
 /// Who may use the testbed, and only in tests.
-const TESTED_WITH_TESTBED: &[Room] = &[Room::Driver, Room::Adapter, Room::Bin, Room::Tool, Room::Benches];
+const TESTED_WITH_TESTBED: &[Room] = &[
+    Room::Driver,
+    Room::Adapter,
+    Room::Asking,
+    Room::Bin,
+    Room::Tool,
+    Room::Benches,
+];
 
 /// Edges that the tables do not allow and that are there all the same: (from, to, why).
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
@@ -199,6 +216,8 @@ fn the_rules_refuse_what_they_are_there_to_refuse() {
         (Room::Adapter, Room::Adapter, Development),
         (Room::Adapter, Room::Testbed, Normal),
         (Room::Adapter, Room::Testbed, Build),
+        (Room::Adapter, Room::Asking, Normal),
+        (Room::Testbed, Room::Asking, Normal),
         (Room::Bin, Room::Models, Normal),
         (Room::Bin, Room::Bin, Development),
         (Room::Models, Room::Driver, Normal),
@@ -235,6 +254,7 @@ fn rooms(metadata: &Metadata) -> BTreeMap<&str, Room> {
                 "models" => Room::Models,
                 "proofs" => Room::Proofs,
                 "benches" => Room::Benches,
+                "adapters/asking" => Room::Asking,
                 "adapters/driver" => Room::Driver,
                 "adapters/testbed" => Room::Testbed,
                 "bins/pehra" => Room::Tool,

@@ -68,6 +68,6 @@ mod toml_file;
 pub use address::Address;
 pub use cluster::{Cluster, Commanders, Journal, Key, Member, Role, TlsFiles};
 pub use problem::{ConfigError, Problem};
-pub use sleep::{Broker, GEARS, Proxy, SleepSettings, WAKE_RULES};
+pub use sleep::{Broker, GEARS, MachineWatts, Proxy, SleepSettings, WAKE_RULES};
 pub use sleeping::{DoingNow, PlanStatus, SleepStatus, WatchRole};
 pub use status::{Disk, Log, PeerStatus, RoleNow, Status};

@@ -18,6 +18,9 @@ pub const GEARS: [(&str, Gear); 3] = [("full", Gear::Full), ("lean", Gear::Lean)
 /// Whom traffic wakes, by name in files.
 pub const WAKE_RULES: [(&str, WakeRule); 2] = [("needed", WakeRule::Needed), ("all", WakeRule::All)];
 
+/// The most watts that a machine can be said to draw.
+pub(crate) const WATTS_MAX: u32 = 100_000;
+
 /// After so many entries the log of decrees is replaced by its snapshot, which is three decrees.
 const SNAPSHOT_EVERY: u16 = 1000;
 
@@ -46,8 +49,19 @@ pub struct SleepSettings {
     pub sample: Ticks,
     /// How long a client is held whose broker is being woken.
     pub hold_max: Ticks,
+    /// What the machine of a broker draws; none if nobody says so. Nothing is decided by it: it is for those who look.
+    pub watts: Option<MachineWatts>,
     /// After so many entries the log is replaced by a snapshot.
     pub snapshot_every: u16,
+}
+
+/// What the machine of a broker draws, as somebody wrote it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MachineWatts {
+    /// Up, with little to do.
+    pub idle: u32,
+    /// Asleep.
+    pub asleep: u32,
 }
 
 impl SleepSettings {
@@ -66,6 +80,7 @@ impl SleepSettings {
             timing: Timing::SERVERS,
             sample: Ticks(250),
             hold_max: Ticks(20_000),
+            watts: None,
             snapshot_every: SNAPSHOT_EVERY,
         }
     }
@@ -130,6 +145,8 @@ pub(crate) struct SleepDraft {
     pub times: Times,
     pub sample: Option<At<u32>>,
     pub hold_max: Option<At<u32>>,
+    pub idle_watts: Option<At<u32>>,
+    pub asleep_watts: Option<At<u32>>,
 }
 
 /// The times that override those of the profile.
@@ -165,6 +182,7 @@ pub(crate) fn settings(draft: &mut Draft, warnings: &mut Vec<Problem>) -> Option
     let usual = SleepSettings::usual();
     Some(SleepSettings {
         timing: timing(draft, &written),
+        watts: watts(draft, &written),
         kafka: written.kafka,
         gear: written.gear.unwrap_or(usual.gear),
         lean_spare: written.lean_spare.unwrap_or(usual.lean_spare),
@@ -225,6 +243,40 @@ fn voters(draft: &Draft, written: &SleepDraft, warnings: &mut Vec<Problem>) {
             "add voters without brokers, such as on the machines of Kafka's controllers, or write voter-spare = 0";
         warnings.push(Problem::new(line, "sleep.voter-spare", rule, instead));
     }
+}
+
+/// Both or none, and asleep less than up.
+fn watts(draft: &mut Draft, written: &SleepDraft) -> Option<MachineWatts> {
+    match (&written.idle_watts, &written.asleep_watts) {
+        (Some(idle), Some(asleep)) if asleep.value < idle.value => {
+            return Some(MachineWatts {
+                idle: idle.value,
+                asleep: asleep.value,
+            });
+        }
+        (Some(idle), Some(asleep)) => {
+            let rule = format!(
+                "a machine that draws {} W asleep and {} W up saves nothing",
+                asleep.value, idle.value
+            );
+            let instead = format!("write fewer than {} W", idle.value);
+            let problem = Problem::new(asleep.line, "sleep.asleep-watts", rule, instead);
+            draft.problems.push(problem);
+        }
+        (Some(one), None) | (None, Some(one)) => {
+            let missing = if written.idle_watts.is_some() {
+                "asleep-watts"
+            } else {
+                "idle-watts"
+            };
+            let rule = format!("what a machine draws takes two figures, and there is no {missing}");
+            let instead = format!("add {missing} = …, or leave both out");
+            let problem = Problem::new(one.line, format!("sleep.{missing}"), rule, instead);
+            draft.problems.push(problem);
+        }
+        (None, None) => {}
+    }
+    None
 }
 
 fn timing(draft: &mut Draft, written: &SleepDraft) -> Timing {

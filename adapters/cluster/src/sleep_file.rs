@@ -7,7 +7,7 @@ use pehra_core::sleep::guard::Timing;
 use crate::address::Address;
 use crate::check::At;
 use crate::problem::one_of;
-use crate::sleep::{BrokerDraft, GEARS, Proxy, SleepDraft, Times, WAKE_RULES};
+use crate::sleep::{BrokerDraft, GEARS, Proxy, SleepDraft, Times, WAKE_RULES, WATTS_MAX};
 use crate::toml_file::{Reader, Table};
 
 /// Reads `[sleep]`.
@@ -26,6 +26,8 @@ pub(crate) fn sleep(reader: &mut Reader<'_>, table: &Table<'_>) -> SleepDraft {
             "load-max",
             "sample-ms",
             "hold-max-ms",
+            "idle-watts",
+            "asleep-watts",
             "idle-ms",
             "tell-ms",
             "probe-ms",
@@ -35,13 +37,15 @@ pub(crate) fn sleep(reader: &mut Reader<'_>, table: &Table<'_>) -> SleepDraft {
             "wake-ms",
         ],
     );
-    let mut small = |key, most| {
-        let at = reader.number(table, key, 0, most)?;
+    let mut number = |key, least, most| {
+        let at = reader.number(table, key, least, most)?;
         let value = u32::try_from(at.value).ok()?;
         Some(At { line: at.line, value })
     };
-    let (lean_spare, controller_spare) = (small("lean-spare", 63), small("controller-spare", 63));
-    let (voter_spare, load_max) = (small("voter-spare", 63), small("load-max", 1_000_000));
+    let (lean_spare, controller_spare) = (number("lean-spare", 0, 63), number("controller-spare", 0, 63));
+    let (voter_spare, load_max) = (number("voter-spare", 0, 63), number("load-max", 0, 1_000_000));
+    let watts_max = i64::from(WATTS_MAX);
+    let (idle_watts, asleep_watts) = (number("idle-watts", 1, watts_max), number("asleep-watts", 0, watts_max));
     SleepDraft {
         line: table.line,
         kafka: kafka(reader, table),
@@ -67,6 +71,8 @@ pub(crate) fn sleep(reader: &mut Reader<'_>, table: &Table<'_>) -> SleepDraft {
         },
         sample: reader.time(table, "sample-ms"),
         hold_max: reader.time(table, "hold-max-ms"),
+        idle_watts,
+        asleep_watts,
     }
 }
 

@@ -87,6 +87,9 @@ pub struct SleepStatus {
     pub broker: Option<i32>,
     /// What its broker does.
     pub doing: DoingNow,
+    /// How far a draining one is: `looking` whether it may stop, `stopping`, or `settling`, down and looking whether it is missed. None if
+    /// it is not draining.
+    pub stage: Option<String>,
     /// Since when, in milliseconds.
     pub doing_ms: u64,
     /// It is in maintenance, and its broker has stopped: it may be worked on.

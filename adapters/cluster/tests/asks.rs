@@ -314,6 +314,7 @@ fn sleep() -> impl Strategy<Value = SleepStatus> {
                     role,
                     broker,
                     doing,
+                    stage: (doing == DoingNow::Draining).then(|| "stopping".into()),
                     doing_ms,
                     workable: on,
                     awake_because: (!on).then(|| "it is switched off".into()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pehra_cluster::{Cluster, ConfigError};
+use pehra_cluster::{Cluster, ConfigError, MachineWatts};
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::{Timing, WakeRule};
@@ -64,9 +64,11 @@ fn the_example_says_what_its_comments_say() {
     let all = sound(&all);
     let (settings, plain) = (all.sleep.expect("there"), cluster.sleep.expect("there"));
     assert_eq!(settings.kafka.len(), 1);
+    assert_eq!(settings.watts, Some(MachineWatts { idle: 100, asleep: 6 }));
     assert_eq!(
         pehra_cluster::SleepSettings {
             kafka: vec![],
+            watts: None,
             ..settings
         },
         plain,
@@ -127,6 +129,18 @@ fn what_cannot_work_is_said_with_its_line_and_rule() {
         (
             format!("{HEAD}alarm-ms = 3000\n{all}"),
             "sleep.alarm-ms: a sleeper whose alarm clock rings every 3000 ms",
+        ),
+        (
+            format!("{HEAD}idle-watts = 40\nasleep-watts = 40\n{all}"),
+            "cluster.toml:5: sleep.asleep-watts: a machine that draws 40 W asleep and 40 W up saves nothing; write fewer than 40 W",
+        ),
+        (
+            format!("{HEAD}asleep-watts = 3\n{all}"),
+            "cluster.toml:4: sleep.idle-watts: what a machine draws takes two figures, and there is no idle-watts",
+        ),
+        (
+            format!("{HEAD}idle-watts = 0\n{all}"),
+            "cluster.toml:4: sleep.idle-watts: 0 is out of range; write a whole number from 1 to 100000",
         ),
         (
             format!("{HEAD}[log]\n{all}"),

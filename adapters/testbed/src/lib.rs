@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`kafka`] | Apache Kafka in KRaft mode: one node, or a cluster of controllers and brokers |
 //! | [`redis`] | a `redis-server` |
+//! | [`browser`] | headless Chromium |
 //! | [`pynng`] | a Python peer that speaks NNG |
 //! | [`proxy`] | a TCP proxy that cuts, stalls and swallows |
 //! | [`records`] | nothing: the records that a real edge and cloud write, for tests of stores |
@@ -15,6 +16,7 @@
 
 use std::path::PathBuf;
 
+pub mod browser;
 pub mod certificates;
 pub mod kafka;
 pub mod process;

@@ -1,4 +1,5 @@
-//! Serves the page with invented figures: `cargo run -p pehra-web --example page [port] [empty]`.
+//! Serves the page with invented figures: `cargo run -p pehra-web --example page [port] [empty] [cluster]`. With `cluster` it shows
+//! a cluster, too.
 
 use std::{
     error::Error,
@@ -8,7 +9,8 @@ use std::{
 };
 
 use pehra_web::{
-    EdgeFigures, HouseholdFigures, LinkState, Snapshot, Totals, bind, by_state, plz_for, serve_on, state_of,
+    ClusterKind, ClusterPanel, EdgeFigures, HouseholdFigures, LinkState, NodePanel, Shown, Snapshot, Totals, Watts,
+    bind, by_state, plz_for, serve_on, state_of,
 };
 use tokio::sync::watch;
 
@@ -20,10 +22,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(0);
     let empty = args.iter().any(|arg| arg == "empty");
     let (tx, rx) = watch::channel(Arc::new(snapshot(0, empty)));
+    let (panels, cluster) = watch::channel(Arc::new(panel(0)));
+    let shown = Shown {
+        households: Some(rx),
+        cluster: args.iter().any(|arg| arg == "cluster").then_some(cluster),
+    };
     tokio::spawn(async move {
         for tick in 1.. {
             tokio::time::sleep(Duration::from_millis(300)).await;
             tx.send_replace(Arc::new(snapshot(tick, empty)));
+            panels.send_replace(Arc::new(panel(tick)));
         }
     });
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
@@ -31,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let interrupted = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    Ok(serve_on(listener, rx, interrupted).await?)
+    Ok(serve_on(listener, shown, interrupted).await?)
 }
 
 fn snapshot(tick: u64, empty: bool) -> Snapshot {
@@ -89,5 +97,61 @@ fn household(index: u64, tick: u64) -> HouseholdFigures {
         mean_mw,
         covered_ms: windows * 5_000,
         windows,
+    }
+}
+
+/// Five nodes, of which one after the other goes round the flow chart.
+fn panel(tick: u64) -> ClusterPanel {
+    const ROUND: [(&str, Option<&str>); 7] = [
+        ("active", None),
+        ("draining", Some("looking")),
+        ("draining", Some("stopping")),
+        ("draining", Some("settling")),
+        ("asleep", None),
+        ("ringing", None),
+        ("waking", None),
+    ];
+    let step = tick / 10;
+    let walks = 1 + step / 7 % 4;
+    let nodes = (1..=5).map(|id| {
+        let (doing, stage) = if u64::from(id) == walks {
+            ROUND[(step % 7) as usize]
+        } else {
+            ROUND[0]
+        };
+        NodePanel {
+            id,
+            broker: Some(100 + i32::from(id)),
+            reached: true,
+            role: if id == 5 { "pehredar" } else { "-" }.into(),
+            on_duty: u64::from(id) != walks,
+            doing: doing.into(),
+            stage: stage.map(str::to_owned),
+            doing_ms: tick % 10 * 300,
+            awake_because: (id == 5).then(|| "it watches".into()),
+            sleeps: step / 7,
+            wakes: step / 7,
+            ..NodePanel::default()
+        }
+    });
+    let nodes: Vec<NodePanel> = nodes.collect();
+    let asleep = nodes.iter().filter(|node| node.doing == "asleep").count() as f64;
+    ClusterPanel {
+        name: "barn".into(),
+        updated_ms: snapshot(tick, true).updated_ms,
+        kind: ClusterKind::Simulated,
+        on: true,
+        epoch: 1,
+        gear: "lean".into(),
+        pehredar: Some(5),
+        plan: Some((step + 1, 1)),
+        traffic_ms: Some(tick * 300),
+        watts: Some(Watts {
+            now: 500.0 - 94.0 * asleep,
+            all_up: 500.0,
+            measured: false,
+        }),
+        nodes,
+        ..ClusterPanel::default()
     }
 }

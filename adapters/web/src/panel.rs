@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClusterPanel {
     /// Its name.
     pub name: String,
@@ -29,6 +30,8 @@ pub struct ClusterPanel {
     pub traffic_ms: Option<u64>,
     /// What the brokers draw now; none where nobody says what a broker draws.
     pub watts: Option<Watts>,
+    /// What is to be said of power beside or instead of watts, in words; none if nothing.
+    pub power_note: Option<String>,
     /// In the order of their ids.
     pub nodes: Vec<NodePanel>,
 }
@@ -57,6 +60,7 @@ pub struct Watts {
 
 /// One node.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodePanel {
     /// Its id.
     pub id: u16,
@@ -68,8 +72,11 @@ pub struct NodePanel {
     pub role: String,
     /// It stays awake by the plan.
     pub on_duty: bool,
-    /// What its broker does: `active`, `draining`, `asleep`, `ringing`, `waking`, `maintenance` or `-`.
+    /// What its broker does: `active`, `draining`, `asleep`, `ringing`, `waking`, `maintenance`, or `-` if it has none or nobody
+    /// knows.
     pub doing: String,
+    /// How far it is on its way to sleep: `looking`, `stopping` or `settling`; none if it is not draining or does not say.
+    pub stage: Option<String>,
     /// Since when, milliseconds.
     pub doing_ms: u64,
     /// Why it would not sleep if it were let; none if it would.
@@ -88,4 +95,45 @@ pub struct NodePanel {
     pub declined: BTreeMap<String, u64>,
     /// A person should look at it.
     pub alert: bool,
+    /// What is wrong with it, or why it was not reached, in words; none if nothing.
+    pub trouble: Option<String>,
+}
+
+impl NodePanel {
+    /// Boxes of the flow chart (`assets/sleep-flow.svg`) that its broker is in: all three of draining, if it does not say how far it
+    /// is; none, if it has no broker or nobody knows.
+    #[must_use]
+    pub fn boxes(&self) -> &'static [&'static str] {
+        match (self.doing.as_str(), self.stage.as_deref()) {
+            ("active", _) => &["state-active"],
+            ("draining", Some("looking")) => &["state-draining-looking"],
+            ("draining", Some("stopping")) => &["state-draining-stopping"],
+            ("draining", Some("settling")) => &["state-draining-settling"],
+            ("draining", _) => &[
+                "state-draining-looking",
+                "state-draining-stopping",
+                "state-draining-settling",
+            ],
+            ("asleep", _) => &["state-sleeping"],
+            ("ringing", _) => &["state-ringing"],
+            ("waking", _) => &["state-waking"],
+            ("maintenance", _) => &["state-maintenance"],
+            _ => &[],
+        }
+    }
+}
+
+/// A panel as the page gets it: with the boxes of each node, by id.
+#[derive(Debug, Serialize)]
+pub(crate) struct Drawn<'a> {
+    #[serde(flatten)]
+    panel: &'a ClusterPanel,
+    boxes: BTreeMap<u16, &'static [&'static str]>,
+}
+
+impl<'a> Drawn<'a> {
+    pub(crate) fn of(panel: &'a ClusterPanel) -> Self {
+        let boxes = panel.nodes.iter().map(|node| (node.id, node.boxes())).collect();
+        Self { panel, boxes }
+    }
 }

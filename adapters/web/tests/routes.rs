@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use pehra_web::{ServeError, Snapshot, Totals, bind, serve, serve_on};
+use pehra_web::{ClusterPanel, NodePanel, ServeError, Shown, Snapshot, Totals, bind, serve, serve_on};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -24,10 +24,16 @@ struct Served {
 
 async fn served() -> Served {
     let (snapshots, rx) = watch::channel(Arc::new(of(1)));
+    serving(snapshots, rx).await
+}
+
+/// A page that shows this; the snapshots may be among it.
+async fn serving(snapshots: watch::Sender<Arc<Snapshot>>, shown: impl Into<Shown>) -> Served {
+    let shown = shown.into();
     let (stop, stopped) = oneshot::channel::<()>();
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let server = tokio::spawn(serve_on(listener, rx, async {
+    let server = tokio::spawn(serve_on(listener, shown, async {
         let _ = stopped.await;
     }));
     Served {
@@ -93,7 +99,15 @@ async fn the_page_and_its_files_are_there_and_need_nothing_else() {
         );
         files.push(part.rsplit('/').next().unwrap());
     }
-    assert_eq!(files, ["icon.svg", "page.css", "page.js"]);
+    assert_eq!(files, ["icon.svg", "page.css", "cluster.css", "page.js"]);
+    for script in ["common.js", "households.js", "cluster.js"] {
+        let file = get(served.addr, &format!("/assets/{script}"), "").await;
+        assert!(file.contains("content-type: text/javascript"), "{script}");
+        assert!(
+            !file.replace("http://www.w3.org/2000/svg", "").contains("://"),
+            "{script} names another host"
+        );
+    }
     assert!(
         get(served.addr, "/assets/page.js", "")
             .await
@@ -191,4 +205,115 @@ async fn a_port_in_use_is_named() {
         "{said}"
     );
     assert!(said.contains("choose another port"), "{said}");
+}
+
+fn barn(doing: &str) -> Arc<ClusterPanel> {
+    let node = NodePanel {
+        id: 3,
+        broker: Some(103),
+        reached: true,
+        doing: doing.into(),
+        ..NodePanel::default()
+    };
+    Arc::new(ClusterPanel {
+        name: "barn".into(),
+        nodes: vec![node],
+        ..ClusterPanel::default()
+    })
+}
+
+fn body(answer: &str) -> serde_json::Value {
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+#[tokio::test]
+async fn a_page_may_show_only_a_cluster() {
+    let (panels, shown) = watch::channel(barn("active"));
+    let served = serving(watch::channel(Arc::new(Snapshot::default())).0, shown).await;
+    let has = body(&get(served.addr, "/api/shown", "").await);
+    assert_eq!(has, serde_json::json!({ "households": false, "cluster": true }));
+    for path in ["/api/state", "/api/live"] {
+        let answer = get(served.addr, path, "").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 404") && answer.contains("/api/cluster"),
+            "{answer}"
+        );
+    }
+    let answer = get(served.addr, "/api/cluster", "").await;
+    assert!(answer.contains("cache-control: no-store"));
+    let sent = body(&answer);
+    assert_eq!(sent["boxes"]["3"], serde_json::json!(["state-active"]));
+    assert_eq!(serde_json::from_value::<ClusterPanel>(sent).unwrap(), *barn("active"));
+    let mut stream = open(served.addr, "/api/cluster/live", "").await;
+    let mut text = String::new();
+    until(&mut stream, &mut text, "\"boxes\":{\"3\":[\"state-active\"]}").await;
+    panels.send_replace(barn("asleep"));
+    until(&mut stream, &mut text, "\"boxes\":{\"3\":[\"state-sleeping\"]}").await;
+    drop(panels);
+    until(&mut stream, &mut text, "0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn a_page_may_show_households_and_a_cluster_and_says_what_it_does_not_show() {
+    let (snapshots, households) = watch::channel(Arc::new(of(7)));
+    let (_panels, cluster) = watch::channel(barn("waking"));
+    let both = Shown {
+        households: Some(households),
+        cluster: Some(cluster),
+    };
+    let both = serving(snapshots, both).await;
+    assert_eq!(
+        body(&get(both.addr, "/api/shown", "").await),
+        serde_json::json!({ "households": true, "cluster": true })
+    );
+    assert_eq!(body(&get(both.addr, "/api/state", "").await)["totals"]["tuples"], 7);
+    assert_eq!(body(&get(both.addr, "/api/cluster", "").await)["name"], "barn");
+    let served = served().await;
+    for path in ["/api/cluster", "/api/cluster/live"] {
+        let answer = get(served.addr, path, "").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 404") && answer.contains("--cluster"),
+            "{answer}"
+        );
+    }
+}
+
+/// The chart of this crate has all boxes that nodes can be in, and no other: each word and each stage leads to some.
+#[test]
+fn every_word_for_what_a_broker_does_has_its_boxes_in_the_chart() {
+    let chart = include_str!("../assets/sleep-flow.svg");
+    let mut reached = std::collections::BTreeSet::new();
+    for doing in ["active", "draining", "asleep", "ringing", "waking", "maintenance"] {
+        for stage in [
+            None,
+            Some("looking"),
+            Some("stopping"),
+            Some("settling"),
+            Some("later words"),
+        ] {
+            let node = NodePanel {
+                doing: doing.into(),
+                stage: stage.map(str::to_owned),
+                ..NodePanel::default()
+            };
+            assert!(!node.boxes().is_empty(), "{doing} {stage:?}");
+            reached.extend(node.boxes());
+        }
+    }
+    let boxes: std::collections::BTreeSet<&str> = chart
+        .split("<g id=\"")
+        .skip(1)
+        .filter(|rest| rest.contains("class=\"state\""))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(reached, boxes);
+    assert!(
+        NodePanel {
+            doing: "-".into(),
+            ..NodePanel::default()
+        }
+        .boxes()
+        .is_empty()
+    );
 }

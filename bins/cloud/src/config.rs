@@ -1,9 +1,10 @@
 //! Settings: defaults, then the file, then the environment and flags.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use pehra_cluster::Cluster;
 use pehra_nng::{Backend, Endpoint, Tls};
 use pehra_redis::Durability;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 ///   pehra-cloud                                  Redis on localhost, page on http://localhost:5006
 ///   pehra-cloud --sqlite cloud.db                without Redis
 ///   pehra-cloud --listen tls+tcp://0.0.0.0 --tls-ca ca.pem --tls-cert cloud.pem --tls-key cloud.key
+///   pehra-cloud --cluster cluster.toml           also who watches over Kafka's brokers and who sleeps, on the same page
 ///   pehra-cloud --config cloud.toml --check-config
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
@@ -64,6 +66,9 @@ struct Given {
     /// Address of the page [default: 127.0.0.1:5006]
     #[arg(long, env = "PEHRA_CLOUD_PAGE")]
     page: Option<SocketAddr>,
+    /// File of a Pehra cluster whose brokers sleep, to be shown on the page [default: none]
+    #[arg(long, env = "PEHRA_CLOUD_CLUSTER")]
+    cluster: Option<PathBuf>,
     /// Price of a kWh, EUR [default: 0.30]
     #[arg(long)]
     price: Option<f64>,
@@ -102,6 +107,7 @@ impl Given {
             sqlite: self.sqlite.or(other.sqlite),
             state_dir: self.state_dir.or(other.state_dir),
             page: self.page.or(other.page),
+            cluster: self.cluster.or(other.cluster),
             price: self.price.or(other.price),
             window_ms: self.window_ms.or(other.window_ms),
             tls_ca: self.tls_ca.or(other.tls_ca),
@@ -126,6 +132,7 @@ pub struct Settings {
     pub sqlite: Option<PathBuf>,
     pub state_dir: PathBuf,
     pub page: SocketAddr,
+    pub cluster: Option<Cluster>,
     pub price: f64,
     pub window_ms: u64,
     pub flight_recorder: Option<PathBuf>,
@@ -181,6 +188,7 @@ impl Settings {
             sqlite: given.sqlite,
             state_dir: given.state_dir.unwrap_or_else(|| "cloud-state".into()),
             page: given.page.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 5006))),
+            cluster: given.cluster.map(|path| sleeping(&path)).transpose()?,
             price,
             window_ms: given.window_ms.unwrap_or(5000),
             flight_recorder: given.flight_recorder,
@@ -199,6 +207,18 @@ impl Settings {
             ..pehra_nng::Options::default()
         }
     }
+}
+
+/// A cluster of which there is something to show.
+fn sleeping(path: &Path) -> Result<Cluster, String> {
+    let cluster = Cluster::read(path).map_err(|error| error.to_string())?;
+    if cluster.sleep.is_none() {
+        return Err(format!(
+            "--cluster {}: no broker of this cluster sleeps; add [sleep] (examples/sleep.toml is a start), or leave --cluster out",
+            path.display()
+        ));
+    }
+    Ok(cluster)
 }
 
 fn backend(name: Option<&str>) -> Result<Backend, String> {

@@ -10,14 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use pehra_asking::follow_panel;
 use pehra_driver::stops;
 use pehra_nng::Listener;
+use pehra_web::Shown;
 use tokio::sync::watch;
 
 use crate::board::Board;
 use crate::config::{Args, Settings};
 use crate::edges::{Edges, Socket};
 use crate::store::Backend;
+
+/// How often each node of a cluster is asked how it stands.
+const LOOK: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let settings = match Settings::resolve(Args::parse()) {
@@ -79,9 +84,15 @@ async fn work(settings: Settings) -> Result<(), String> {
     tracing::info!(heartbeat = %heartbeats.local_addr(), data = %data.local_addr(), page = %settings.page,
         store = %backend, "the cloud starts");
 
-    let snapshots = board.watch();
+    let shown = Shown {
+        households: Some(board.watch()),
+        cluster: match &settings.cluster {
+            Some(cluster) => Some(follow_panel(cluster, LOOK)?),
+            None => None,
+        },
+    };
     let mut page_stop = stopping.clone();
-    let pages = tokio::spawn(pehra_web::serve_on(page, snapshots, async move {
+    let pages = tokio::spawn(pehra_web::serve_on(page, shown, async move {
         let _ = page_stop.changed().await;
     }));
     let mut edges = Edges::new(backend, Arc::clone(&board), settings.flight_recorder, stopping.clone());

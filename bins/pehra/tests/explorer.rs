@@ -4,7 +4,7 @@ mod common;
 
 use std::process::{Command, Stdio};
 
-use common::browser::Browser;
+use pehra_testbed::browser::Browser;
 use pehra_testbed::process::{Process, free_port};
 use serde_json::json;
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
+mod common;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use common::cloud::Cloud;
 use pehra_testbed::kafka::cluster::{ClusterOptions, KafkaCluster};
 use pehra_testbed::process::{Process, free_port, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,6 +25,8 @@ struct Barn {
     _kafka: KafkaCluster,
     folder: tempfile::TempDir,
     agents: Vec<Process>,
+    /// Its page shows this cluster.
+    cloud: Cloud,
 }
 
 impl Barn {
@@ -61,6 +66,7 @@ impl Barn {
         let agents = agents.collect();
         Self {
             _kafka: kafka,
+            cloud: Cloud::start(folder.path()),
             folder,
             agents,
         }
@@ -292,7 +298,30 @@ fn its_state_is_shown(barn: &Barn, sleeper: u16) {
     for words in ["stays awake", "it watches", "disk", "wake proof"] {
         assert!(said(&check).contains(words), "{}", said(&check));
     }
-    let _ = sleeper;
+    the_page_shows_it(barn, sleeper);
+}
+
+fn the_page_shows_it(barn: &Barn, sleeper: u16) {
+    let mut panel = Value::Null;
+    wait_until("the page shows who sleeps", PATIENCE, || {
+        panel = barn.cloud.panel().unwrap_or_default();
+        panel["boxes"][sleeper.to_string()] == serde_json::json!(["state-sleeping"])
+    });
+    assert_eq!((&panel["on"], &panel["epoch"]), (&true.into(), &1.into()), "{panel}");
+    let watching = panel["pehredar"].as_u64().expect("one watches");
+    assert_ne!(watching, u64::from(sleeper), "{panel}");
+    let node = |id: u64| {
+        panel["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|node| node["id"] == id)
+            .unwrap()
+    };
+    assert_eq!(node(watching)["role"], "pehredar");
+    assert_eq!(node(u64::from(sleeper))["on_duty"], false, "{panel}");
+    // A stopped process saves nothing, and the page says so instead of watts.
+    assert!(panel["watts"].is_null() && panel["power_note"].is_string(), "{panel}");
 }
 
 /// In a terminal of its own, by `script`: q, Ctrl-C and SIGTERM end it, and each time the terminal is as it was.

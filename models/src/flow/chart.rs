@@ -19,6 +19,8 @@ const Y: [i32; 3] = [150, 350, 570];
 /// Where the rows are explained.
 const LEGEND: i32 = 710;
 const LINE: i32 = 19;
+/// Above it are all boxes and edges: a page that leaves the rows out cuts here.
+const BOXES: i32 = LEGEND - LINE;
 /// Waking is as wide as all that leads to it.
 const WAKING: (i32, i32) = (340, 1430);
 
@@ -119,14 +121,15 @@ pub fn svg(rows: &[Row]) -> String {
     let height = LEGEND + LINE * (i32::try_from(rows.len()).unwrap_or(0) + 2);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
+         data-height=\"{height}\" data-boxes=\"{BOXES}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <style>.state rect{{fill:#f2f5f7;stroke:#33506b;stroke-width:1.5}}\
          .state.{LIT} rect{{fill:#ffd27a;stroke:#c77700;stroke-width:3}}\
          .edge path{{fill:none;stroke:#33506b}}.edge text{{fill:#1d2b38;font-size:11px}}.number{{font-weight:bold;fill:#c77700}}</style>\n\
          <defs><marker id=\"tip\" markerWidth=\"9\" markerHeight=\"8\" refX=\"9\" refY=\"4\" orient=\"auto\">\
          <path d=\"M0,0 L9,4 L0,8 z\" fill=\"#33506b\"/></marker></defs>\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"6\" fill=\"white\"/>\n\
-         <text x=\"24\" y=\"34\" font-size=\"17\" font-weight=\"bold\">A member's broker</text>\n"
+         <rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\" fill=\"white\"/>\n\
+         <text class=\"heading\" x=\"24\" y=\"34\" font-size=\"17\" font-weight=\"bold\">A member's broker</text>\n"
     );
     for ((from, next), numbers) in edges(rows) {
         let (bends, at, letters) = placed(from, next).unwrap_or_else(|| straight(from, next));

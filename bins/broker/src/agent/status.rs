@@ -6,7 +6,7 @@ use pehra_cluster::ask::{Checked, Reply, SelfChecked};
 use pehra_cluster::{DoingNow, GEARS, PlanStatus, SleepStatus, Status, WatchRole};
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::{Doing, Guard, Role, State};
+use pehra_core::sleep::guard::{Doing, Guard, Role, Stage, State};
 use pehra_power::Power;
 use pehra_power::config::{BrokerKind, HostKind};
 
@@ -50,6 +50,7 @@ pub(super) fn tell(agent: &Agent, status: &mut Status) {
             Doing::Waking => DoingNow::Waking,
             Doing::Maintenance => DoingNow::Maintenance,
         },
+        stage: stage(guard.state()).filter(|_| has_broker).map(str::to_owned),
         doing_ms: content.since.map_or(0, ms),
         workable: content.workable && guard.state() == State::Maintenance,
         awake_because: guard.self_check(config).err().map(|why| why.to_string()),
@@ -72,6 +73,18 @@ pub(super) fn tell(agent: &Agent, status: &mut Status) {
         held_back: held_back(guard, content.wrong.as_deref()),
         power: agent.power().into(),
     });
+}
+
+/// How far a draining broker is.
+const fn stage(state: State) -> Option<&'static str> {
+    match state {
+        State::Draining { stage, .. } => Some(match stage {
+            Stage::Looking => "looking",
+            Stage::Stopping => "stopping",
+            Stage::Settling => "settling",
+        }),
+        State::Active | State::Sleeping | State::Ringing | State::Waking | State::Maintenance => None,
+    }
 }
 
 /// What keeps a Pehredar from letting others sleep.

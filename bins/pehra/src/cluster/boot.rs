@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use pehra_asking::{Asking, View};
 use pehra_cluster::Cluster;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::asking::Asking;
 use super::children::{NodeProcess, is_local, stop_all};
-use super::table::{View, render};
+use super::table::render;
 
 /// How often the nodes are asked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

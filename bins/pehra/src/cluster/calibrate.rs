@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use pehra_asking::{Asking, View, duties, pehredar};
 use pehra_cluster::ask::Ask;
 use pehra_cluster::{Cluster, DoingNow};
 use serde_json::json;
 
-use super::asking::Asking;
-use super::ordering::{brokers, duties, pehredar};
-use super::table::View;
+use super::ordering::brokers;
 use super::{From, in_runtime, nobody};
 
 /// How often nodes are asked. What they say is exact to the millisecond; only a phase shorter than this may be missed.

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
+use pehra_asking::{Asking, duties};
 use pehra_cluster::Cluster;
 use pehra_cluster::ask::{Ask, Reply, SelfChecked};
 use serde_json::json;
 
-use super::asking::Asking;
 use super::keys::Signing;
-use super::ordering::{Waiting, brokers, duties, order, until_up};
+use super::ordering::{Waiting, brokers, order, until_up};
 use super::{From, carried_out, in_runtime, nobody};
 
 /// Let brokers sleep again: an admin's order, which only comes true while all are awake
@@ -142,7 +142,7 @@ pub fn disable(args: &DisableArgs) -> Result<ExitCode, String> {
     in_runtime(async {
         let asking = Asking::new(&cluster)?;
         let mut patience = args.waiting.begin();
-        let is_done = |views: &[_]| super::ordering::pehredar(views).is_some_and(|(_, duty)| !duty.on);
+        let is_done = |views: &[_]| pehra_asking::pehredar(views).is_some_and(|(_, duty)| !duty.on);
         let what = order(&asking, &Ask::Disable, &mut patience, is_done)
             .await
             .map_err(|why| format!("it was not switched off: {why}. All can be woken for now: pehra wake --all"))?;

@@ -4,11 +4,11 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use pehra_asking::Asking;
 use pehra_cluster::Cluster;
 use pehra_cluster::ask::{Ask, Entries, Place, Reply};
 use serde_json::json;
 
-use super::asking::Asking;
 use super::{From, in_runtime};
 
 /// Append texts to the journal that the nodes keep, or read it (needs [log] in the cluster's file)

@@ -6,11 +6,10 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pehra_asking::Asking;
 use pehra_cluster::Cluster;
 use pehra_cluster::signed::AdminSecret;
 use serde_json::json;
-
-use super::asking::Asking;
 
 /// Make an admin's key: the secret into a file, the line for the cluster's file on the screen
 ///

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::process::{ExitCode, ExitStatus, Stdio};
 
+use pehra_asking::{Asking, duties, pehredar};
 use pehra_cluster::ask::{Ask, Reply};
 use pehra_cluster::{Cluster, DoingNow};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::asking::Asking;
 use super::duty::known;
 use super::keys::Signing;
-use super::ordering::{Patience, Waiting, brokers, duties, order, pehredar, until_up};
+use super::ordering::{Patience, Waiting, brokers, order, until_up};
 use super::{From, carried_out, in_runtime, nobody};
 
 /// Work on brokers, one after the other, the Pehredar's last: each is stopped when all others are up and in sync, and nobody sleeps

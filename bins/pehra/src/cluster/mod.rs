@@ -1,6 +1,5 @@
 //! A cluster of voters from outside: start it, look at it, ask it, move its leadership.
 
-mod asking;
 mod boot;
 mod calibrate;
 mod children;
@@ -16,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use pehra_asking::{Asking, View};
 use pehra_cluster::Cluster;
 use pehra_cluster::ask::{Ask, Leader, Reply};
 use serde_json::json;
@@ -31,9 +31,7 @@ pub use keys::{Args as AdminKeyArgs, run as admin_key};
 pub use maintenance::{Args as MaintenanceArgs, run as maintenance};
 pub use top::{Args as TopArgs, run as top};
 
-use asking::Asking;
 use keys::Signing;
-use table::View;
 
 /// Show every node: role, term, leader, last heard, durable lag
 ///

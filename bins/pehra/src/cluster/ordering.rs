@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use pehra_asking::{Asking, View, duties};
 use pehra_cluster::ask::{Ask, Reply, TroubleKind};
-use pehra_cluster::{Cluster, DoingNow, SleepStatus, WatchRole};
+use pehra_cluster::{Cluster, DoingNow};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::asking::Asking;
 use super::carried_out;
-use super::table::View;
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -138,24 +137,6 @@ pub async fn order(
             ))
             .await?;
     }
-}
-
-/// What is known of guard duty, with the node that says it.
-pub fn duties(views: &[View]) -> impl Iterator<Item = (u16, &SleepStatus)> {
-    views.iter().filter_map(|view| {
-        let status = view.status.as_ref().ok()?;
-        Some((view.member.id, status.sleep.as_ref()?))
-    })
-}
-
-/// The duty of the Pehredar: of two that say so, the one of the higher term.
-pub fn pehredar(views: &[View]) -> Option<(u16, &SleepStatus)> {
-    let watching = views.iter().filter_map(|view| {
-        let status = view.status.as_ref().ok()?;
-        let duty = status.sleep.as_ref().filter(|duty| duty.role == WatchRole::Pehredar)?;
-        Some((status.term, view.member.id, duty))
-    });
-    watching.max_by_key(|(term, ..)| *term).map(|(_, id, duty)| (id, duty))
 }
 
 /// The nodes that have a broker.

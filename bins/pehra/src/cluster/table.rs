@@ -2,35 +2,8 @@
 
 use std::fmt::Write;
 
-use pehra_cluster::{Cluster, DoingNow, Member, RoleNow, SleepStatus, Status};
-use serde_json::{Value, json};
-
-use super::ordering::{duties, pehredar};
-
-/// What is known of one node: what it said, or why it said nothing.
-pub struct View {
-    pub member: Member,
-    pub status: Result<Status, String>,
-}
-
-impl View {
-    /// For programs.
-    pub fn json(&self) -> Value {
-        match &self.status {
-            Ok(status) => {
-                let mut whole = serde_json::to_value(status).unwrap_or_default();
-                if let Value::Object(fields) = &mut whole {
-                    fields.insert("address".into(), self.member.address.to_string().into());
-                    fields.insert("up".into(), true.into());
-                }
-                whole
-            }
-            Err(why) => json!({
-                "node": self.member.id, "address": self.member.address.to_string(), "up": false, "why": why,
-            }),
-        }
-    }
-}
+use pehra_asking::{View, duties, pehredar};
+use pehra_cluster::{Cluster, DoingNow, RoleNow, SleepStatus, Status};
 
 /// The table. A node's "heard" is when it last heard its leader; a leader's, when it last heard a majority.
 pub fn render(cluster: &Cluster, views: &[View]) -> String {

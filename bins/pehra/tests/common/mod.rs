@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-pub mod browser;
+pub mod cloud;
 
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};

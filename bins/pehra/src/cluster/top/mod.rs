@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pehra_asking::{Asking, View};
 use pehra_cluster::Cluster;
 use pehra_cluster::ask::{Ask, Reply};
 use ratatui::DefaultTerminal;
@@ -16,8 +17,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::asking::Asking;
-use super::table::{View, render};
+use super::table::render;
 use super::{From, in_runtime, nobody};
 use page::Page;
 

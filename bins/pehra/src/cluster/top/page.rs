@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pehra_asking::{View, duties};
 use pehra_cluster::{Cluster, DoingNow, SleepStatus, Status, WatchRole};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -9,8 +10,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row, Table, Wrap};
 
-use crate::cluster::ordering::duties;
-use crate::cluster::table::{View, because, ids, span, summary};
+use crate::cluster::table::{because, ids, span, summary};
 
 /// What is shown.
 pub struct Page {

@@ -12,7 +12,7 @@ use pehra_nng::{Endpoint, Options, RequestError, Requester, Tls};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::table::View;
+use crate::View;
 
 /// How long a connection may take to be made.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -35,8 +35,8 @@ pub struct Asking {
 
 /// A connection to one node.
 #[derive(Clone)]
-struct Line {
-    member: Member,
+pub(crate) struct Line {
+    pub(crate) member: Member,
     requester: Requester,
     /// The last that was heard of the connection: none yet, it stands, or why not.
     state: watch::Receiver<Option<Result<(), String>>>,
@@ -45,6 +45,9 @@ struct Line {
 
 impl Asking {
     /// Begins to connect. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// An address that nothing can listen at, or certificates that cannot be read.
     pub fn new(cluster: &Cluster) -> Result<Self, String> {
         let tls = cluster.tls.as_ref().map(|files| {
             // Whoever may start a node may ask the nodes: the certificate of any local one will do.
@@ -108,6 +111,7 @@ impl Asking {
     }
 
     /// Signs what needs a signature with this key.
+    #[must_use]
     pub fn signing(mut self, secret: Option<AdminSecret>) -> Self {
         self.secret = secret;
         self
@@ -128,6 +132,9 @@ impl Asking {
     }
 
     /// Asks one node.
+    ///
+    /// # Errors
+    /// There is no such node, or why it does not answer.
     pub async fn ask(&self, id: u16, ask: &Ask) -> Result<Reply, String> {
         let line = self.nodes.iter().find(|line| line.member.id == id);
         let line = line.ok_or_else(|| format!("there is no node {id}"))?.clone();
@@ -156,23 +163,18 @@ impl Asking {
     /// What each node says of itself.
     pub async fn views(&self) -> Vec<View> {
         let answers = self.ask_all(&Ask::Status, |_| ANSWER_MIN).await;
-        let view = |(member, reply): (Member, Result<Reply, String>)| View {
-            member,
-            status: reply.and_then(|reply| match reply {
-                Reply::Status(status) => Ok(*status),
-                Reply::Error(trouble) => Err(trouble.to_string()),
-                Reply::Leader(_)
-                | Reply::Done(_)
-                | Reply::Appended(_)
-                | Reply::Entries(_)
-                | Reply::SelfChecked(_)
-                | Reply::Refused(_) => Err("answered another question".into()),
-            }),
-        };
-        answers.into_iter().map(view).collect()
+        answers.into_iter().map(|(member, reply)| view(member, reply)).collect()
     }
 
-    /// The leader, confirmed by a majority after this question; or why nobody is known.
+    /// The connections, to be asked one by one.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        self.nodes.clone()
+    }
+
+    /// The leader, confirmed by a majority after this question.
+    ///
+    /// # Errors
+    /// Why nobody is known to lead.
     pub async fn leader(&self) -> Result<Leader, String> {
         let answers = self.ask_all(&Ask::Leader, |line| line.deadline).await;
         let silent = answers.iter().filter(|(_, reply)| reply.is_err()).count();
@@ -214,7 +216,27 @@ impl Asking {
     }
 }
 
+fn view(member: Member, reply: Result<Reply, String>) -> View {
+    let status = reply.and_then(|reply| match reply {
+        Reply::Status(status) => Ok(*status),
+        Reply::Error(trouble) => Err(trouble.to_string()),
+        Reply::Leader(_)
+        | Reply::Done(_)
+        | Reply::Appended(_)
+        | Reply::Entries(_)
+        | Reply::SelfChecked(_)
+        | Reply::Refused(_) => Err("answered another question".into()),
+    });
+    View { member, status }
+}
+
 impl Line {
+    /// What the node says of itself.
+    pub(crate) async fn view(&self) -> View {
+        let reply = self.clone().ask(Ask::Status.write(), ANSWER_MIN).await;
+        view(self.member.clone(), reply)
+    }
+
     async fn ask(mut self, body: Vec<u8>, deadline: Duration) -> Result<Reply, String> {
         let until = Instant::now() + deadline;
         // Only the first time: later a connection that is down is an answer.

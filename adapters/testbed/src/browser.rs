@@ -7,13 +7,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pehra_testbed::process::Process;
 use serde_json::{Value, json};
+
+use crate::process::Process;
 
 /// How long a browser may take for anything; it starts slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// A browser with one page.
+/// A browser with one page. It ends with its owner.
+#[derive(Debug)]
 pub struct Browser {
     _process: Process,
     orders: ChildStdin,
