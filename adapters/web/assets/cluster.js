@@ -17,6 +17,7 @@ const watts = (value) => `${whole(value)} W`;
 export async function begin() {
   if (chart) return;
   const answer = await fetch("/assets/sleep-flow.svg");
+  if (!answer.ok) throw new Error(`the flow chart: ${answer.status}`);
   const picture = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
   picture.querySelector("style")?.remove();
   chart = document.importNode(picture, true);

@@ -21,6 +21,7 @@ let stride = 1; // snapshots for one point of the trend
 let taken = 0;
 
 export function buildMap() {
+  if (el("map").children.length) return;
   for (const [code, [column, row]] of Object.entries(PLACES)) {
     const tile = make("li");
     tile.id = `tile-${code}`;

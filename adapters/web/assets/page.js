@@ -79,13 +79,14 @@ async function begin() {
   const has = await newest("/api/shown");
   const parts = PARTS.filter((part) => has[part.name]);
   const still = new URLSearchParams(location.search).has("still");
-  document.body.dataset.shows = parts.map((part) => part.name).join(" ");
-  for (const part of parts) {
-    await part.begin();
+  // What may fail comes first, so that it can be tried again.
+  for (const part of parts) await part.begin();
+  const values = still ? await Promise.all(parts.map((part) => newest(part.still))) : [];
+  parts.forEach((part, index) => {
     el(part.name).hidden = false;
-    if (still) part.part.draw(await newest(part.still));
+    if (still) part.part.draw(values[index]);
     else streams.push(new Stream(part));
-  }
+  });
   if (!has.households) {
     document.title = "Pehra – a cluster that sleeps, live";
     say(el("about"), "A Kafka cluster whose brokers sleep, live: who watches, who sleeps, and why not.");
