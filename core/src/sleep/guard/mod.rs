@@ -87,11 +87,13 @@
 //! refusal and sight of traffic. So each grant is good once, for one moment. The Pehredar grants to one at a time, and goes on only when
 //! the member *echoes* that lock: it has slept by it or never will.
 
+mod asked;
 #[cfg(seeded_bugs)]
 pub mod bugs;
 mod config;
 mod decree;
 mod member;
+mod rousing;
 mod sleeper;
 mod watch;
 
