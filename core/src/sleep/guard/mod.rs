@@ -62,7 +62,8 @@
 //! | Pehredar | View | another watch is needed, or a smaller one is enough | Pehredar | proposes a plan |
 //! | Pehredar | View | S7, nobody is on the way, those who promised cover all | Pehredar | claim Grant to one who is willing |
 //! | Pehredar | traffic | – | Pehredar | wakes whom it takes, or all |
-//! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan |
+//! | Pehredar | Answer timer | one who was called has not answered | Pehredar | wakes all others that would do |
+//! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan, and others are woken in its place |
 //! | Pehredar | Standing of one who had left | awake | Pehredar | proposes a plan with it |
 //! | Pehredar | Enable order | a higher epoch, all are awake | Pehredar | proposes to switch on |
 //! | Pehredar | Disable order, traffic by policy | – | Pehredar | wakes all, and proposes to switch off |
@@ -330,6 +331,8 @@ pub enum Timer {
     Rouse,
     /// A wake takes too long.
     Wake,
+    /// Whoever was called should have answered by now.
+    Answer,
 }
 
 /// What a member tells itself once durable: nothing, its state is the log.

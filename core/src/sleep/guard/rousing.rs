@@ -20,21 +20,18 @@ impl Guard {
         watch.given.map_or(away, |given| away.with(given.node))
     }
 
-    /// Whom it takes so that enough are up.
-    pub(super) fn missing(config: &Config, view: &View, there: NodeSet, asleep: NodeSet, wanted: bool) -> NodeSet {
-        let mut woken = NodeSet::EMPTY;
-        for cover in &view.covers {
-            // A gear in which nobody sleeps asks for more than there are.
-            woken = woken.or(cover.wake(there, woken).and(asleep));
+    /// Whom it takes so that enough are up: of those who are not known to be silent, since whoever does not wake up is called again
+    /// only when somebody needs all.
+    pub(super) fn missing(&self, config: &Config, view: &View, there: NodeSet, wanted: bool) -> NodeSet {
+        let Role::Pehredar(watch) = &self.role else {
+            return NodeSet::EMPTY;
+        };
+        let asleep = self.asleep(config);
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::ChoiceForgetsSilent) {
+            return watch.choice(config, view, (there, asleep), wanted).minus(watch.silent);
         }
-        let lacks_voters = config.voters.and(there.or(woken)).count() < config.voters_need();
-        if lacks_voters {
-            woken = woken.or(asleep.and(config.voters));
-        }
-        match config.wake {
-            WakeRule::All if wanted => asleep,
-            WakeRule::Needed | WakeRule::All => woken,
-        }
+        watch.choice(config, view, (there, asleep.minus(watch.silent)), wanted)
     }
 
     /// Another member has seen traffic.
@@ -59,10 +56,7 @@ impl Guard {
         }
         match config.wake {
             WakeRule::All => self.wake_up_all(config, fx),
-            WakeRule::Needed => {
-                watch.wanted = true;
-                self.look(config, fx);
-            }
+            WakeRule::Needed => self.want_more(config, fx),
         }
     }
 
@@ -92,10 +86,12 @@ impl Guard {
             watch.ticket = 0;
             fx.draw(Draw::Nonce);
             fx.arm(Timer::Wake, Delay::exactly(config.timing.wake));
+            fx.arm(Timer::Answer, Delay::exactly(config.timing.answer));
             // Not armed anew by those who join: traffic that goes on would put the next call off for ever.
             fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
         }
         watch.rousing = watch.rousing.or(new);
+        watch.unheard = watch.unheard.or(new);
         if watch.ticket != 0 {
             Self::call(new, config, watch.ticket, fx);
         }
@@ -129,7 +125,34 @@ impl Guard {
         }
     }
 
-    /// "Alert inactive, remove": who does not wake up leaves the plan until it is back, and a person is told.
+    /// Whoever has not answered may be dead. That is not waited for: all others that would do are called too.
+    pub(super) fn on_unanswered(&mut self, config: &Config, fx: Fx<'_>) {
+        let Role::Pehredar(watch) = &mut self.role else {
+            return;
+        };
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::NobodyInItsPlace) {
+            return;
+        }
+        if watch.unheard.is_empty() {
+            // They come up. Whoever is called later has its time too.
+            fx.arm(Timer::Answer, Delay::exactly(config.timing.answer));
+            return;
+        }
+        watch.late = true;
+        self.want_more(config, fx);
+    }
+
+    /// The next reading tells whom to wake, by the rules of the higher gear.
+    fn want_more(&mut self, config: &Config, fx: Fx<'_>) {
+        if let Role::Pehredar(watch) = &mut self.role {
+            watch.wanted = true;
+            self.look(config, fx);
+        }
+    }
+
+    /// "Alert inactive, remove": who does not wake up leaves the plan until it is back, and a person is told. Others are woken in its
+    /// place.
     pub(super) fn on_wake_failed(&mut self, config: &Config, fx: Fx<'_>) {
         let Role::Pehredar(watch) = &mut self.role else {
             return;
@@ -145,16 +168,41 @@ impl Guard {
             // Whether it has its grant will not be known in this term.
             fx.emit(Event::Yield);
         }
-        self.look_as_pehredar(config, fx);
+        self.want_more(config, fx);
     }
 }
 
 impl Watch {
+    /// Whom of these who are able it takes: as few as will do; all that would, if some who were called have not answered in time.
+    fn choice(&self, config: &Config, view: &View, (there, able): (NodeSet, NodeSet), wanted: bool) -> NodeSet {
+        let answered = self.rousing.minus(self.unheard);
+        let mut woken = NodeSet::EMPTY;
+        for cover in &view.covers {
+            // A gear in which nobody sleeps asks for more than there are.
+            let these = if self.late {
+                cover.wake_all(there, answered, able)
+            } else {
+                cover.wake(there, woken, able)
+            };
+            woken = woken.or(these);
+        }
+        let lacks_voters = config.voters.and(there.or(woken)).count() < config.voters_need();
+        if lacks_voters {
+            woken = woken.or(able.and(config.voters));
+        }
+        match config.wake {
+            WakeRule::All if wanted => able,
+            WakeRule::Needed | WakeRule::All => woken,
+        }
+    }
+
     /// All are up. What was said about this waking means nothing from here on: grants may follow it.
     pub(super) fn end_rousing(&mut self, config: &Config, fx: Fx<'_>) {
         let _ = config;
         fx.disarm(Timer::Rouse);
         fx.disarm(Timer::Wake);
+        fx.disarm(Timer::Answer);
+        (self.unheard, self.late) = (NodeSet::EMPTY, false);
         #[cfg(seeded_bugs)]
         if config.has(super::bugs::Bug::TicketOutlivesWaking) {
             return;

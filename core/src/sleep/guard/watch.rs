@@ -40,6 +40,10 @@ pub struct Watch {
     pub(super) given: Option<Given>,
     /// Those who are being woken, until they say that they are up.
     pub(super) rousing: NodeSet,
+    /// Those of them who have not answered yet.
+    pub(super) unheard: NodeSet,
+    /// Some have not answered in time: all that would do are called.
+    pub(super) late: bool,
     /// Names this waking; zero until one is drawn.
     pub(super) ticket: u64,
     /// Those who do not wake up.
@@ -94,6 +98,8 @@ impl Watch {
             locks: Vec::new(),
             given: self.given,
             rousing: self.rousing,
+            unheard: self.unheard,
+            late: self.late,
             ticket: self.ticket,
             silent: self.silent,
             wanted: self.wanted,
@@ -205,15 +211,9 @@ impl Guard {
         };
         let wanted = mem::take(&mut watch.wanted);
         let there = watch.awake(config, self.state, wanted);
-        let asleep = self.asleep(config);
-        let missing = Self::missing(config, view, there, asleep, wanted);
-        // Who does not wake up is called again only when somebody needs all.
-        let silent = match &self.role {
-            Role::Pehredar(watch) => watch.silent,
-            Role::None | Role::Temporary => NodeSet::EMPTY,
-        };
+        let missing = self.missing(config, view, there, wanted);
         if wanted || self.has_listened() {
-            self.rouse(config, missing.minus(silent), fx);
+            self.rouse(config, missing, fx);
         }
         if self.finish_disabling(config, fx) || self.plan_anew(config, view, (there, wanted), fx) {
             return;
@@ -348,6 +348,12 @@ impl Guard {
         let Role::Pehredar(watch) = &mut self.role else {
             return;
         };
+        let heard = watch.ticket != 0 && standing.echo == watch.ticket;
+        #[cfg(seeded_bugs)]
+        let heard = heard || config.has(super::bugs::Bug::AnyWordEndsWaking);
+        if heard {
+            watch.unheard.remove(from);
+        }
         let (before, lock_before) = (watch.but_locks(), watch.lock_of(from));
         let is = |holds: bool, set: NodeSet| if holds { set.with(from) } else { set.without(from) };
         let up = standing.doing == Doing::Active;
@@ -367,9 +373,6 @@ impl Guard {
             let at = watch.locks.partition_point(|(node, _)| *node < from);
             watch.locks.insert(at, (from, standing.lock));
         }
-        let heard = watch.ticket != 0 && standing.echo == watch.ticket;
-        #[cfg(seeded_bugs)]
-        let heard = heard || config.has(super::bugs::Bug::AnyWordEndsWaking);
         if heard && up {
             watch.rousing.remove(from);
         }
