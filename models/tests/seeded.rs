@@ -695,6 +695,11 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
             one_is_dead(Timer::Wake),
             duty::L1,
         ),
+        Bug::EarlyReadingKept => live(
+            "traffic that is answered by what was read before it",
+            needed(0),
+            duty::L1,
+        ),
         Bug::P21SleepsUnstopped => safe("a machine that sleeps with its broker running", on_kafka(woken())),
         Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(woken())),
         Bug::ActiveUnstarted => safe("a machine that is woken, and a broker that is not", on_kafka(woken())),

@@ -4,7 +4,7 @@
 //! and no broker stops that is needed. A failing seed names the command that runs it again with its trace.
 
 use pehra_core::sleep::coverage::Gear;
-use pehra_core::sleep::guard::WakeRule;
+use pehra_core::sleep::guard::{Order, WakeRule};
 use pehra_core::types::NodeId;
 use pehra_models::energy::{Build, Hardware, Plant, Voters};
 use pehra_models::simulator::{Failure, Random, Time, ms};
@@ -203,6 +203,36 @@ fn l1_the_first_who_is_called_is_dead() {
         if again.took > again.bound {
             return Err(trial.plant.failure("L1: the dead one is waited for again"));
         }
+        Ok(Took { took, bound })
+    });
+}
+
+/// Everybody who is up sees traffic again and again, sooner than any reading of the cluster ends: one must end all the same.
+#[test]
+fn l1_traffic_that_goes_on() {
+    let build = Build {
+        wake: WakeRule::Needed,
+        ..watch(6)
+    };
+    try_all("l1_traffic_that_goes_on", build, |trial| {
+        trial.fall_asleep()?;
+        trial.wait(minutes(1), minutes(45))?;
+        trial.plant.cluster.remark("traffic");
+        let (before, begun) = (trial.plant.outages.len(), trial.plant.now());
+        trial.plant.burst(minutes(10));
+        let bound = trial.plant.build.bound();
+        while trial.plant.outages.len() == before {
+            if trial.plant.now() - begun > bound {
+                return Err(trial.plant.failure("L1: traffic that goes on is not served"));
+            }
+            trial
+                .plant
+                .up()
+                .iter()
+                .for_each(|node| trial.plant.order(node, Order::Traffic));
+            trial.plant.run_for(ms(5))?;
+        }
+        let took = trial.plant.outages.last().copied().unwrap_or_default();
         Ok(Took { took, bound })
     });
 }

@@ -98,7 +98,7 @@ fn traffic() {
         without: vec![Timer::Probe, Timer::Drain, Timer::Wake, Timer::Answer],
         ..Bounds::lean()
     };
-    passes(NAMES[1], bounds, 87_520);
+    passes(NAMES[1], bounds, 74_244);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn traffic_in_gear_watch_wakes_whom_it_takes() {
         traffic_at: set(&[1]),
         ..watch()
     };
-    passes(NAMES[2], bounds, 140_577);
+    passes(NAMES[2], bounds, 120_389);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn traffic_switches_off() {
         disable_on_traffic: true,
         ..plain()
     };
-    passes(NAMES[9], bounds, 240_943);
+    passes(NAMES[9], bounds, 212_779);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn four_brokers() {
         suggests: vec![set(&[2, 3])],
         ..plain()
     };
-    passes(NAMES[11], bounds, 46_188);
+    passes(NAMES[11], bounds, 39_268);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn after_a_calm_traffic_gets_what_it_takes() {
         ..plain()
     };
     bounds.without.push(Timer::Idle);
-    leads(NAMES[13], bounds, &[L1], 184_723);
+    leads(NAMES[13], bounds, &[L1], 158_389);
 }
 
 #[test]

@@ -148,5 +148,5 @@ fn gear_watch() {
         traffic_at: set(&[1]),
         ..plainer()
     };
-    passes(NAMES[6], bounds.on(three(1, 1)), 89_687);
+    passes(NAMES[6], bounds.on(three(1, 1)), 76_249);
 }

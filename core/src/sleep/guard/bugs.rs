@@ -29,7 +29,7 @@
 //! | P21 | a machine sleeps with its broker running | `P21SleepsUnstopped` |
 //! | P22 | a change that is given up leaves somebody down | `P22AbortLeavesDown`, `ActiveUnstarted` |
 //! | P23 | traffic is looked for where it cannot be seen | `P23TrafficUntold`; traffic: `ProduceIsIdle` |
-//! | P24 | duty goes on with a stale view | `P24OldPromisesCount`, `StaleReadingTaken` |
+//! | P24 | duty goes on with a stale view | `P24OldPromisesCount`, `StaleReadingTaken`, `EarlyReadingKept` |
 //!
 //! Others that are asked for by name: *no guard of coverage* is P8; *draining counts as awake* P16; *a majority of the awake* P1; *a grant
 //! without a nonce* P4; *freeze instead of stop* P21, and at Kafka itself `models/tests/kafka.rs`, which has *eligible replicas off* too;
@@ -116,11 +116,13 @@ pub enum Bug {
     ChoiceForgetsSilent,
     /// Nobody else is called when the one who was called does not answer.
     NobodyInItsPlace,
+    /// A reading that was begun before the need was told is taken to show whom to wake.
+    EarlyReadingKept,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 36] = [
+    pub const HUNTED: [Self; 37] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -157,6 +159,7 @@ impl Bug {
         Self::P12RepeatRevokes,
         Self::ChoiceForgetsSilent,
         Self::NobodyInItsPlace,
+        Self::EarlyReadingKept,
     ];
 }
 

@@ -48,7 +48,7 @@ pub struct Guard {
     pub(super) again: bool,
     /// A reading of the cluster is under way.
     pub(super) looking: bool,
-    /// It began too early.
+    /// It began before what it is to show: it is thrown away.
     pub(super) look_again: bool,
 }
 

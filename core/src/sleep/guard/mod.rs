@@ -61,7 +61,7 @@
 //! | Pehredar | View | too few are awake | Pehredar | wakes whom it takes |
 //! | Pehredar | View | another watch is needed, or a smaller one is enough | Pehredar | proposes a plan |
 //! | Pehredar | View | S7, nobody is on the way, those who promised cover all | Pehredar | claim Grant to one who is willing |
-//! | Pehredar | traffic | – | Pehredar | wakes whom it takes, or all |
+//! | Pehredar | traffic | – | Pehredar | wakes whom it takes by a reading that was begun since the need was first told, or all |
 //! | Pehredar | Answer timer | one who was called has not answered | Pehredar | wakes all others that would do |
 //! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan, and others are woken in its place |
 //! | Pehredar | Standing of one who had left | awake | Pehredar | proposes a plan with it |

@@ -143,10 +143,16 @@ impl Guard {
         self.want_more(config, fx);
     }
 
-    /// The next reading tells whom to wake, by the rules of the higher gear.
+    /// The next reading tells whom to wake, by the rules of the higher gear. One that was begun before the need was first told is
+    /// thrown away; one that was begun since is kept, or traffic that goes on would throw away each of them.
     fn want_more(&mut self, config: &Config, fx: Fx<'_>) {
-        if let Role::Pehredar(watch) = &mut self.role {
-            watch.wanted = true;
+        let Role::Pehredar(watch) = &mut self.role else {
+            return;
+        };
+        let told_before = mem::replace(&mut watch.wanted, true);
+        #[cfg(seeded_bugs)]
+        let told_before = told_before || config.has(super::bugs::Bug::EarlyReadingKept);
+        if !(told_before && self.looking) {
             self.look(config, fx);
         }
     }
