@@ -63,6 +63,7 @@ fn member(me: u16) -> Member {
                     drain: some,
                     alarm: some,
                     rouse: some,
+                    answer: some,
                     wake: some,
                 },
                 #[cfg(seeded_bugs)]

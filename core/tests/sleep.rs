@@ -1,15 +1,17 @@
-//! A golden trace of PEHRA: the script in `golden/sleep.txt` is a story of three members with a broker each. Each is the whole
-//! deployed protocol: guard duty beside the log, over the election.
+//! Golden traces of PEHRA: the scripts in `golden/sleep.txt` and `golden/rousing.txt` are stories of three members with a broker each.
+//! Each is the whole deployed protocol: guard duty beside the log, over the election. In the second one only n0 votes, and all others
+//! may sleep.
 //!
 //! | command | does |
 //! | --- | --- |
-//! | `fire n0 election` | fires a timer: `election`, `heartbeat`, `idle`, `tell`, `probe`, `alarm`, `drain`, `rouse`, `wake` |
+//! | `fire n0 election` | fires a timer: `election`, `heartbeat`, `idle`, `tell`, `probe`, `alarm`, `drain`, `rouse`, `wake`, `answer` |
 //! | `calm n0` | persists and delivers, at all of them, until nothing is under way; says only what holds and is reported |
 //! | `look n0` | answers its question about the cluster: three copies on all, of which two are needed |
 //! | `watch n0` | answers its questions, and calms, until it asks no more |
 //! | `up n0`, `stopped n0`, `done n0` | its broker is up and in sync, has stopped; the work on it is done |
 //! | `traffic n0`, `rouse n0` | traffic is seen there; something wakes it |
 //! | `enable n0 epoch=1`, `disable n0`, `maintain n0` | what a person may ask for |
+//! | `gone n0` | its machine is gone: nothing that is sent there arrives |
 //! | `crash n0` | kills it and starts it again from what was durable |
 //! | `show n0` | prints how it stands |
 //!
@@ -41,11 +43,12 @@ struct Cluster {
     mail: Vec<(NodeId, NodeId, Message)>,
     /// What was asked about the cluster, and is not answered.
     looks: Vec<Option<(Gear, NodeSet)>>,
+    gone: NodeSet,
     drawn: u64,
     said: String,
 }
 
-fn config(me: u16) -> Config {
+fn config(me: u16, voters: NodeSet, gear: Gear) -> Config {
     let all = NodeSet::first(3);
     let timing = guard::Timing {
         idle: Ticks(300_000),
@@ -54,16 +57,21 @@ fn config(me: u16) -> Config {
         drain: Ticks(60_000),
         alarm: Ticks(1_800_000),
         rouse: Ticks(2000),
+        answer: Ticks(15_000),
         wake: Ticks(60_000),
     };
+    let election = election::Config {
+        observers: all.minus(voters),
+        ..election::Config::new(NodeId(me), voters, Timing::LAN)
+    };
     Config {
-        log: replication::Config::new(election::Config::new(NodeId(me), all, Timing::LAN)),
+        log: replication::Config::new(election),
         guard: guard::Config {
             me: NodeId(me),
-            voters: all,
+            voters,
             brokers: all,
             voter_spare: 0,
-            gear: Gear::Lean,
+            gear,
             wake: guard::WakeRule::Needed,
             disable_on_traffic: false,
             stay_awake: false,
@@ -76,14 +84,15 @@ fn config(me: u16) -> Config {
 }
 
 impl Cluster {
-    fn new() -> Self {
+    fn new(voters: NodeSet, gear: Gear) -> Self {
         let mut cluster = Self {
-            configs: (0..3).map(config).collect(),
+            configs: (0..3).map(|me| config(me, voters, gear)).collect(),
             nodes: Vec::new(),
             images: vec![LogImage::default(); 3],
             open: vec![Vec::new(); 3],
             mail: Vec::new(),
             looks: vec![None; 3],
+            gone: NodeSet::EMPTY,
             drawn: 0,
             said: String::new(),
         };
@@ -188,6 +197,7 @@ impl Cluster {
                 let me = NodeId(u16::try_from(at).unwrap());
                 let (now, later): (Vec<_>, Vec<_>) = take(&mut self.mail).into_iter().partition(|(_, to, _)| *to == me);
                 self.mail = later;
+                self.mail.retain(|(_, to, _)| !self.gone.contains(*to));
                 for (from, _, message) in now {
                     self.feed(at, Input::Received { from, message });
                 }
@@ -212,18 +222,20 @@ impl Cluster {
         };
         let down: NodeSet = all.iter().filter(down).collect();
         let among = awake.minus(down);
+        let need = match gear {
+            // More than there are.
+            Gear::Full => u8::MAX,
+            Gear::Lean => 2,
+            Gear::Watch => 1,
+        };
         let view = View {
             covers: vec![Cover {
                 among,
                 others: all.minus(awake),
-                // In gear full, more than there are.
-                need: if gear == Gear::Full { u8::MAX } else { 2 },
+                need,
             }],
-            sleepers: if among.count() > 2 {
-                NodeSet::only(NodeId(2))
-            } else {
-                NodeSet::EMPTY
-            },
+            // Those with the highest numbers.
+            sleepers: among.iter().skip(usize::from(need)).collect(),
             healthy: true,
         };
         self.ask(at, Ask::View(view));
@@ -263,6 +275,7 @@ fn timer(name: &str) -> Option<<Sleep as Protocol>::Timer> {
         "drain" => Timer::Guard(Duty::Drain),
         "rouse" => Timer::Guard(Duty::Rouse),
         "wake" => Timer::Guard(Duty::Wake),
+        "answer" => Timer::Guard(Duty::Answer),
         _ => return None,
     })
 }
@@ -300,6 +313,7 @@ impl Runner for Cluster {
             }
             "disable" => self.ask(at, Ask::Disable),
             "maintain" => self.ask(at, Ask::Maintain(NodeSet::first(3))),
+            "gone" => self.gone.insert(NodeId(u16::try_from(at)?)),
             "crash" => {
                 self.open[at].clear();
                 self.looks[at] = None;
@@ -335,5 +349,11 @@ fn plain(said: &impl Debug) -> String {
 #[test]
 fn members_sleep_and_wake() {
     let path = format!("{}/tests/golden/sleep.txt", env!("CARGO_MANIFEST_DIR"));
-    goldenscript::run(&mut Cluster::new(), path).unwrap();
+    goldenscript::run(&mut Cluster::new(NodeSet::first(3), Gear::Lean), path).unwrap();
+}
+
+#[test]
+fn a_watch_wakes_as_few_as_it_takes() {
+    let path = format!("{}/tests/golden/rousing.txt", env!("CARGO_MANIFEST_DIR"));
+    goldenscript::run(&mut Cluster::new(NodeSet::first(1), Gear::Watch), path).unwrap();
 }

@@ -55,6 +55,7 @@ impl Member {
                 drain: Ticks(60_000),
                 alarm: Ticks(PERIOD),
                 rouse: Ticks(2000),
+                answer: Ticks(15_000),
                 wake: Ticks(60_000),
             },
             #[cfg(seeded_bugs)]

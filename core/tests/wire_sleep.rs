@@ -275,7 +275,8 @@ fn a_configuration_comes_back_as_it_was() {
                 drain: Ticks(4),
                 alarm: Ticks(5),
                 rouse: Ticks(6),
-                wake: Ticks(7),
+                answer: Ticks(7),
+                wake: Ticks(8),
             },
             #[cfg(seeded_bugs)]
             bug: None,

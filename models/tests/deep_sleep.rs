@@ -39,7 +39,14 @@ fn two_terms_and_their_plans() {
         terms: 2,
         decrees: 4,
         stands: vec![NodeSet::only(NodeId(2))],
-        ..without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake])
+        ..without(&[
+            Timer::Idle,
+            Timer::Probe,
+            Timer::Alarm,
+            Timer::Drain,
+            Timer::Wake,
+            Timer::Answer,
+        ])
     };
     passes("deep: sleep on kafka, two terms and their plans", bounds, 682_433);
 }
@@ -54,7 +61,7 @@ fn gear_watch_and_again() {
         voters: NodeSet::only(NodeId(0)),
         traffic: 1,
         traffic_at: NodeSet::only(NodeId(1)),
-        ..without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake])
+        ..without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer])
     };
     passes("deep: sleep on kafka, gear watch and again", bounds, 809_946);
 }

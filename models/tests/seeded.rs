@@ -525,11 +525,20 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         without: timers.to_vec(),
         ..Bounds::lean()
     };
-    let plain = || without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake]);
-    let plainer = || without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake]);
+    let plain = || without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer]);
+    let plainer = || {
+        without(&[
+            Timer::Idle,
+            Timer::Probe,
+            Timer::Alarm,
+            Timer::Drain,
+            Timer::Wake,
+            Timer::Answer,
+        ])
+    };
     let woken = || Bounds {
         wakes: 1,
-        ..without(&[Timer::Wake])
+        ..without(&[Timer::Wake, Timer::Answer])
     };
     let needed = |at: u16| Bounds {
         traffic: 1,
@@ -566,6 +575,16 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         gear: Gear::Watch,
         voters: set(&[0]),
         ..bounds
+    };
+    // The one who is called first is gone for good; this timer never goes off.
+    let one_is_dead = |never: Timer| {
+        watch(Bounds {
+            traffic: 1,
+            traffic_at: set(&[0]),
+            gone: set(&[1]),
+            repeats: false,
+            ..without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, never])
+        })
     };
     let lost = |timers: &[Timer]| Bounds {
         losses: 1,
@@ -644,7 +663,10 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
                 ..plain()
             },
         ),
-        Bug::P20TemporaryGrants => safe("a stand-in that does all that a Pehredar does", lost(&[Timer::Wake])),
+        Bug::P20TemporaryGrants => safe(
+            "a stand-in that does all that a Pehredar does",
+            lost(&[Timer::Wake, Timer::Answer]),
+        ),
         Bug::P22AbortLeavesDown => live("a change given up half way", woken(), duty::L8),
         Bug::P23TrafficUntold => live("traffic of which the Pehredar never hears", needed(2), duty::L1),
         Bug::P24OldPromisesCount => safe("a Pehredar that counts on promises of another plan", back_again()),
@@ -663,13 +685,28 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
             plain(),
             duty::L4,
         ),
+        Bug::ChoiceForgetsSilent => live(
+            "one who is known to be dead is chosen all the same, and nobody wakes in its place",
+            one_is_dead(Timer::Answer),
+            duty::L1,
+        ),
+        Bug::NobodyInItsPlace => live(
+            "a call that the dead do not answer, and nobody else is called",
+            one_is_dead(Timer::Wake),
+            duty::L1,
+        ),
+        Bug::EarlyReadingKept => live(
+            "traffic that is answered by what was read before it",
+            needed(0),
+            duty::L1,
+        ),
         Bug::P21SleepsUnstopped => safe("a machine that sleeps with its broker running", on_kafka(woken())),
         Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(woken())),
         Bug::ActiveUnstarted => safe("a machine that is woken, and a broker that is not", on_kafka(woken())),
         Bug::GrantNotRepeated => live("a grant that is lost, and nobody sleeps ever again", plain(), duty::L4),
         Bug::NoTemporary => live(
             "nobody wakes the others when the Pehredar is gone",
-            lost(&[Timer::Alarm, Timer::Drain, Timer::Wake]),
+            lost(&[Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer]),
             duty::L2,
         ),
     }

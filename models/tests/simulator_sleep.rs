@@ -4,6 +4,7 @@
 //! and no broker stops that is needed. A failing seed names the command that runs it again with its trace.
 
 use pehra_core::sleep::coverage::Gear;
+use pehra_core::sleep::guard::{Order, WakeRule};
 use pehra_core::types::NodeId;
 use pehra_models::energy::{Build, Hardware, Plant, Voters};
 use pehra_models::simulator::{Failure, Random, Time, ms};
@@ -64,10 +65,15 @@ impl Trial {
 
     /// Traffic begins now: how long until all it takes is up.
     fn traffic(&mut self) -> Result<Took, Failure> {
+        self.traffic_for(minutes(10), ms(0))
+    }
+
+    /// The same for so long, with so much more time.
+    fn traffic_for(&mut self, length: Time, more: Time) -> Result<Took, Failure> {
         self.plant.cluster.remark("traffic");
         let before = self.plant.outages.len();
-        self.plant.burst(minutes(10));
-        let bound = self.plant.build.bound();
+        self.plant.burst(length);
+        let bound = self.plant.build.bound() + more;
         let served = |plant: &Plant| plant.outages.len() > before;
         if !self.plant.run_until(bound + bound + bound, served)? {
             return Err(self.plant.failure("L1: traffic is not served"));
@@ -170,6 +176,64 @@ fn l1_traffic_when_packets_are_lost() {
             took,
             bound: bound + Time(more.0 * 6),
         })
+    });
+}
+
+/// As few are woken as it takes, and the one who is called first lost its power while it slept: others are called once it should have
+/// answered. The next time it is known to be silent, and costs nobody any time.
+#[test]
+fn l1_the_first_who_is_called_is_dead() {
+    let build = Build {
+        wake: WakeRule::Needed,
+        ..watch(6)
+    };
+    try_all("l1_the_first_who_is_called_is_dead", build, |trial| {
+        trial.fall_asleep()?;
+        trial.wait(minutes(1), minutes(45))?;
+        let first = trial.plant.asleep().iter().next();
+        let first = first.ok_or_else(|| trial.plant.failure("nobody sleeps"))?;
+        trial.plant.cluster.remark("fault");
+        trial.plant.crash(first);
+        let answer = Time::from(trial.plant.build.timing.answer);
+        let Took { took, bound } = trial.traffic_for(minutes(10), answer)?;
+        // The load ends, and the others sleep again.
+        let idle = Time::from(trial.plant.build.timing.idle);
+        trial.plant.run_for(minutes(10) + idle + minutes(5))?;
+        let again = trial.traffic()?;
+        if again.took > again.bound {
+            return Err(trial.plant.failure("L1: the dead one is waited for again"));
+        }
+        Ok(Took { took, bound })
+    });
+}
+
+/// Everybody who is up sees traffic again and again, sooner than any reading of the cluster ends: one must end all the same.
+#[test]
+fn l1_traffic_that_goes_on() {
+    let build = Build {
+        wake: WakeRule::Needed,
+        ..watch(6)
+    };
+    try_all("l1_traffic_that_goes_on", build, |trial| {
+        trial.fall_asleep()?;
+        trial.wait(minutes(1), minutes(45))?;
+        trial.plant.cluster.remark("traffic");
+        let (before, begun) = (trial.plant.outages.len(), trial.plant.now());
+        trial.plant.burst(minutes(10));
+        let bound = trial.plant.build.bound();
+        while trial.plant.outages.len() == before {
+            if trial.plant.now() - begun > bound {
+                return Err(trial.plant.failure("L1: traffic that goes on is not served"));
+            }
+            trial
+                .plant
+                .up()
+                .iter()
+                .for_each(|node| trial.plant.order(node, Order::Traffic));
+            trial.plant.run_for(ms(5))?;
+        }
+        let took = trial.plant.outages.last().copied().unwrap_or_default();
+        Ok(Took { took, bound })
     });
 }
 

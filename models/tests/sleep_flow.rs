@@ -22,7 +22,7 @@ type Change = (Place, &'static str, Place);
 /// Worlds that are walked to their ends, each for what it is named for.
 fn worlds() -> Vec<(&'static str, Bounds)> {
     let plain = || Bounds {
-        without: vec![Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake],
+        without: vec![Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer],
         repeats: false,
         ..Bounds::lean()
     };
@@ -32,7 +32,7 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
             "a wake",
             Bounds {
                 wakes: 1,
-                without: vec![Timer::Wake],
+                without: vec![Timer::Wake, Timer::Answer],
                 ..Bounds::lean()
             },
         ),
@@ -42,7 +42,7 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
                 traffic: 1,
                 traffic_at: one(1),
                 suggests: vec![one(1)],
-                without: vec![Timer::Probe, Timer::Drain, Timer::Wake],
+                without: vec![Timer::Probe, Timer::Drain, Timer::Wake, Timer::Answer],
                 wake: WakeRule::All,
                 repeats: false,
                 ..Bounds::lean()
@@ -52,7 +52,7 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
             "no leader",
             Bounds {
                 losses: 1,
-                without: vec![Timer::Wake],
+                without: vec![Timer::Wake, Timer::Answer],
                 ..Bounds::lean()
             },
         ),
@@ -62,7 +62,14 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
                 terms: 2,
                 stands: vec![one(1)],
                 votes: vec![NodeSet::first(3)],
-                without: vec![Timer::Drain, Timer::Wake, Timer::Idle, Timer::Probe, Timer::Rouse],
+                without: vec![
+                    Timer::Drain,
+                    Timer::Wake,
+                    Timer::Answer,
+                    Timer::Idle,
+                    Timer::Probe,
+                    Timer::Rouse,
+                ],
                 repeats: false,
                 ..Bounds::lean()
             },
@@ -72,7 +79,14 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
             Bounds {
                 switches: 1,
                 decrees: 4,
-                without: vec![Timer::Drain, Timer::Wake, Timer::Idle, Timer::Probe, Timer::Rouse],
+                without: vec![
+                    Timer::Drain,
+                    Timer::Wake,
+                    Timer::Answer,
+                    Timer::Idle,
+                    Timer::Probe,
+                    Timer::Rouse,
+                ],
                 repeats: false,
                 ..Bounds::lean()
             },
@@ -87,6 +101,7 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
                     Timer::Alarm,
                     Timer::Drain,
                     Timer::Wake,
+                    Timer::Answer,
                     Timer::Idle,
                     Timer::Rouse,
                 ],
@@ -105,6 +120,7 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
                     Timer::Alarm,
                     Timer::Drain,
                     Timer::Wake,
+                    Timer::Answer,
                     Timer::Idle,
                     Timer::Rouse,
                 ],
@@ -134,6 +150,7 @@ fn input(state: &State, action: &Action, member: u8, next: Place) -> &'static st
             Timer::Drain => "Drain timer",
             Timer::Rouse => "Rouse timer",
             Timer::Wake => "Wake timer",
+            Timer::Answer => "Answer timer",
         },
         Action::Learn(_) | Action::Decide(_) => {
             let learnt = match action {

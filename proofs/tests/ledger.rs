@@ -88,6 +88,7 @@ fn every_claim_is_shown_by_a_golden_trace() {
         "pipeline",
         "replication",
         "rewind",
+        "rousing",
         "sleep",
         "traffic",
         "window",

@@ -158,6 +158,7 @@ pub(crate) struct Times {
     pub drain: Option<At<u32>>,
     pub alarm: Option<At<u32>>,
     pub rouse: Option<At<u32>>,
+    pub answer: Option<At<u32>>,
     pub wake: Option<At<u32>>,
 }
 
@@ -293,6 +294,7 @@ fn timing(draft: &mut Draft, written: &SleepDraft) -> Timing {
         (&times.drain, &mut timing.drain),
         (&times.alarm, &mut timing.alarm),
         (&times.rouse, &mut timing.rouse),
+        (&times.answer, &mut timing.answer),
         (&times.wake, &mut timing.wake),
     ];
     for (at, ticks) in all {
@@ -306,6 +308,7 @@ fn timing(draft: &mut Draft, written: &SleepDraft) -> Timing {
         let keys = match invalid {
             Invalid::TellTooLong { .. } => [("sleep.tell-ms", &times.tell), ("sleep.idle-ms", &times.idle)],
             Invalid::ProbeTooLong { .. } => [("sleep.probe-ms", &times.probe), ("sleep.alarm-ms", &times.alarm)],
+            Invalid::AnswerTooLong { .. } => [("sleep.answer-ms", &times.answer), ("sleep.wake-ms", &times.wake)],
             Invalid::RouseTooLong { .. }
             | Invalid::Zero
             | Invalid::NoBrokers

@@ -34,6 +34,7 @@ pub(crate) fn sleep(reader: &mut Reader<'_>, table: &Table<'_>) -> SleepDraft {
             "drain-ms",
             "alarm-ms",
             "rouse-ms",
+            "answer-ms",
             "wake-ms",
         ],
     );
@@ -67,6 +68,7 @@ pub(crate) fn sleep(reader: &mut Reader<'_>, table: &Table<'_>) -> SleepDraft {
             drain: reader.time(table, "drain-ms"),
             alarm: reader.time(table, "alarm-ms"),
             rouse: reader.time(table, "rouse-ms"),
+            answer: reader.time(table, "answer-ms"),
             wake: reader.time(table, "wake-ms"),
         },
         sample: reader.time(table, "sample-ms"),

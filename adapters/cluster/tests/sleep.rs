@@ -127,6 +127,10 @@ fn what_cannot_work_is_said_with_its_line_and_rule() {
             "sleep.rouse-ms: a wake is repeated every 9 ms, and given up after 9 ms",
         ),
         (
+            format!("{HEAD}answer-ms = 60000\n{all}"),
+            "sleep.answer-ms: whoever is called has 60000 ms to answer, and its wake is given up after 60000 ms",
+        ),
+        (
             format!("{HEAD}alarm-ms = 3000\n{all}"),
             "sleep.alarm-ms: a sleeper whose alarm clock rings every 3000 ms",
         ),

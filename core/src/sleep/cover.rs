@@ -24,12 +24,27 @@ impl Cover {
         self.among.and(there).count() >= self.need as u32
     }
 
-    /// Whom to wake so that enough are there, the lowest numbers first; all that could help, if these are too few.
+    /// Whom of these who are able to wake so that enough are there, the lowest numbers first; all of them that could help, if these
+    /// are too few.
     #[must_use]
-    pub fn wake(&self, there: NodeSet, woken: NodeSet) -> NodeSet {
-        let has = self.among.and(there).or(self.others.and(woken)).count();
-        let lacks = usize::try_from(u32::from(self.need).saturating_sub(has)).unwrap_or(usize::MAX);
-        self.others.minus(woken).iter().take(lacks).collect()
+    pub fn wake(&self, there: NodeSet, woken: NodeSet, able: NodeSet) -> NodeSet {
+        let lacks = usize::try_from(self.lacks(there, woken)).unwrap_or(usize::MAX);
+        self.others.and(able).minus(woken).iter().take(lacks).collect()
+    }
+
+    /// All of these who are able that could help, if too few are there or on their way.
+    #[must_use]
+    pub const fn wake_all(&self, there: NodeSet, on_their_way: NodeSet, able: NodeSet) -> NodeSet {
+        if self.lacks(there, on_their_way) == 0 {
+            return NodeSet::EMPTY;
+        }
+        self.others.and(able)
+    }
+
+    /// How many are missing, if those of the others count who have come up since the reading, or will.
+    const fn lacks(&self, there: NodeSet, woken: NodeSet) -> u32 {
+        let has = self.among.and(there).or(self.others.and(there.or(woken))).count();
+        (self.need as u32).saturating_sub(has)
     }
 }
 

@@ -42,6 +42,7 @@ impl Vocabulary for Sleep {
             guard::Timer::Drain => 4,
             guard::Timer::Rouse => 5,
             guard::Timer::Wake => 6,
+            guard::Timer::Answer => 7,
         };
         GUARD_TIMERS.saturating_add(nth)
     }
@@ -58,6 +59,7 @@ impl Vocabulary for Sleep {
             4 => guard::Timer::Drain,
             5 => guard::Timer::Rouse,
             6 => guard::Timer::Wake,
+            7 => guard::Timer::Answer,
             _ => return None,
         };
         Some(Timer::Guard(timer))
@@ -202,9 +204,10 @@ impl Replayable for Sleep {
             drain,
             alarm,
             rouse,
+            answer,
             wake,
         } = duty.timing;
-        [idle, tell, probe, drain, alarm, rouse, wake]
+        [idle, tell, probe, drain, alarm, rouse, answer, wake]
             .iter()
             .for_each(|ticks| w.number(ticks.0.into()));
         w.number(config.snapshot_every.into());
@@ -241,6 +244,7 @@ fn read_duty(r: &mut Reader<'_>) -> Result<guard::Config, WireError> {
             drain: Ticks(r.small()?),
             alarm: Ticks(r.small()?),
             rouse: Ticks(r.small()?),
+            answer: Ticks(r.small()?),
             wake: Ticks(r.small()?),
         },
         #[cfg(seeded_bugs)]

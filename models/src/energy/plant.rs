@@ -63,6 +63,8 @@ pub const ELECTION: election::Timing = election::Timing {
     lease: Ticks(4000),
 };
 
+/// How often a wake is repeated.
+const ROUSE: Ticks = Ticks(2_000);
 /// How long a reading of the cluster takes, and until an agent sees traffic.
 const SENSE: Time = ms(250);
 /// How long a client waits at the most before it tries again.
@@ -149,7 +151,11 @@ pub fn timing(hardware: &Hardware) -> Timing {
         probe: Ticks(3_000),
         drain: Ticks(60_000),
         alarm: Ticks(if off { 12 * 3_600_000 } else { 1_800_000 }),
-        rouse: Ticks(2_000),
+        rouse: ROUSE,
+        // Whoever was on its way down when it was called comes up first.
+        answer: Ticks(
+            u32::try_from((hardware.down + hardware.up).0 / 1000).map_or(u32::MAX, |ms| ms.saturating_add(3 * ROUSE.0)),
+        ),
         wake: Ticks(
             u32::try_from(down_and_up)
                 .map_or(u32::MAX, |ms| ms.saturating_add(ms / 5))

@@ -79,6 +79,8 @@ pub struct Bounds {
     pub without: Vec<Timer>,
     /// Traffic switches off.
     pub disable_on_traffic: bool,
+    /// Whose machine is gone for good once it sleeps: nothing wakes it.
+    pub gone: NodeSet,
     /// A sleeper hears nothing but calls to wake.
     pub deaf: bool,
     /// Nor these: nothing but its alarm clock wakes it.
@@ -125,6 +127,7 @@ impl Bounds {
             without: Vec::new(),
             disable_on_traffic: false,
             deaf: false,
+            gone: NodeSet::EMPTY,
             unwakeable: false,
             never: &[],
             calms: false,
@@ -180,6 +183,7 @@ impl Bounds {
                 drain: some,
                 alarm: some,
                 rouse: some,
+                answer: some,
                 wake: some,
             },
             #[cfg(seeded_bugs)]
@@ -265,6 +269,12 @@ impl Bounds {
         }
         if self.deaf {
             words.push("sleepers hear nothing but calls to wake".into());
+        }
+        if !self.gone.is_empty() {
+            words.push(format!(
+                "whoever of {:?} sleeps is gone for good, and all others wake before a wake is given up",
+                self.gone
+            ));
         }
         if self.unwakeable {
             words.push("and not even these".into());

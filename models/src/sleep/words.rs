@@ -165,6 +165,7 @@ pub fn timer(timer: &Timer) -> String {
         Timer::Drain => "takes too long to stop",
         Timer::Rouse => "time to call again",
         Timer::Wake => "a wake takes too long",
+        Timer::Answer => "somebody should have answered",
     }
     .into()
 }

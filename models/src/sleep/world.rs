@@ -218,10 +218,10 @@ impl World {
     fn candidates(&self, state: &State, actions: &mut Vec<Action>) {
         let heard = |letter: &&Letter| {
             let wakes = matches!(letter.message, Message::Notice(Notice::Wake { .. })) && !self.bounds.unwakeable;
-            wakes || !self.is_deaf(state, letter.to)
+            !self.is_gone(state, letter.to) && (wakes || !self.is_deaf(state, letter.to))
         };
         actions.extend(state.net.iter().filter(heard).map(|letter| Action::Deliver(*letter)));
-        for member in self.members() {
+        for member in self.members().filter(|member| !self.is_gone(state, *member)) {
             let around = state.at(member);
             let site = &state.members[usize::from(member)];
             let deaf = self.is_deaf(state, member);
@@ -232,6 +232,9 @@ impl World {
             // In a calm a broker stops in time, and a wake takes less than the idle time.
             let timers = timers
                 .filter(|timer| !state.calm || (**timer != Timer::Drain && (**timer != Timer::Idle || !state.needed)));
+            // Whoever wakes at all wakes before its wake is given up.
+            let in_vain = self.calls_in_vain(state, member);
+            let timers = timers.filter(|timer| **timer != Timer::Wake || in_vain);
             actions.extend(timers.map(|timer| Action::Fire(member, *timer)));
             let leads = around.heard && state.leaders.last() == Some(&member) && around.term == state.top();
             let leads_some = matches!(site.node.state().role(), Role::Pehredar(_));
@@ -307,6 +310,19 @@ impl World {
 
     fn is_deaf(&self, state: &State, member: u8) -> bool {
         self.bounds.deaf && state.guard(member).state() == Broker::Sleeping
+    }
+
+    fn is_gone(&self, state: &State, member: u8) -> bool {
+        self.bounds.gone.contains(NodeId(member.into())) && state.guard(member).state() == Broker::Sleeping
+    }
+
+    /// Where machines may be gone: whether all who are being woken are.
+    fn calls_in_vain(&self, state: &State, member: u8) -> bool {
+        let Role::Pehredar(watch) = state.guard(member).role() else {
+            return true;
+        };
+        let gone = |node: NodeId| self.is_gone(state, u8::try_from(node.0).expect("few"));
+        self.bounds.gone.is_empty() || watch.rousing().iter().all(gone)
     }
 
     fn may_follow(&self, state: &State, member: u8) -> bool {

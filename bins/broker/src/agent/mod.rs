@@ -101,7 +101,7 @@ async fn serve(agent: Arc<Agent>, mut words: mpsc::UnboundedReceiver<Word>) -> R
             Some(Word::Do(deed)) => {
                 let _ = deeds.send(deed);
             }
-            Some(Word::Rouse(node)) => rouser.rouse(node).await,
+            Some(Word::Rouse(node)) => rouser.rouse(node),
         }
     }
 }

@@ -46,6 +46,7 @@ const BUILD: Build = Build {
         drain: Ticks(3000),
         alarm: Ticks(20_000),
         rouse: Ticks(500),
+        answer: Ticks(2500),
         wake: Ticks(5000),
     },
     election: election::Timing {

@@ -18,7 +18,7 @@
 //! | P10 | the term is forgotten in sleep | election: `E3VoteForgottenAtStart`, `E1VoteNotPersisted` |
 //! | P11 | whoever is out of sight is never asked again | no probes here: members tell by themselves; what is lost on the way to them is `GrantNotRepeated` |
 //! | P12 | a look after the sleeper revokes its order, for ever | `P12RepeatRevokes` |
-//! | P13 | a wake that is lost is not repeated | `P13WakeNotRepeated` |
+//! | P13 | a wake that is lost is not repeated | `P13WakeNotRepeated`; one that nobody hears has nobody called in its place: `NobodyInItsPlace`, `ChoiceForgetsSilent` |
 //! | P14 | a wake needs the right sender | `P14WakeNeedsPehredar` |
 //! | P15 | maintenance takes what is needed | `P15MaintenanceUnchecked` |
 //! | P16 | whoever is on its way down, or may be let go, counts as awake | `P16AllUpCount`; coverage: `DrainingCounts` |
@@ -29,7 +29,7 @@
 //! | P21 | a machine sleeps with its broker running | `P21SleepsUnstopped` |
 //! | P22 | a change that is given up leaves somebody down | `P22AbortLeavesDown`, `ActiveUnstarted` |
 //! | P23 | traffic is looked for where it cannot be seen | `P23TrafficUntold`; traffic: `ProduceIsIdle` |
-//! | P24 | duty goes on with a stale view | `P24OldPromisesCount`, `StaleReadingTaken` |
+//! | P24 | duty goes on with a stale view | `P24OldPromisesCount`, `StaleReadingTaken`, `EarlyReadingKept` |
 //!
 //! Others that are asked for by name: *no guard of coverage* is P8; *draining counts as awake* P16; *a majority of the awake* P1; *a grant
 //! without a nonce* P4; *freeze instead of stop* P21, and at Kafka itself `models/tests/kafka.rs`, which has *eligible replicas off* too;
@@ -112,11 +112,17 @@ pub enum Bug {
     ActiveUnstarted,
     /// A grant that comes again while it is being carried out ends it.
     P12RepeatRevokes,
+    /// Whom to wake is chosen by number alone, so that the place of one who is known to be silent stays empty.
+    ChoiceForgetsSilent,
+    /// Nobody else is called when the one who was called does not answer.
+    NobodyInItsPlace,
+    /// A reading that was begun before the need was told is taken to show whom to wake.
+    EarlyReadingKept,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 34] = [
+    pub const HUNTED: [Self; 37] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -151,6 +157,9 @@ impl Bug {
         Self::StaleReadingTaken,
         Self::ActiveUnstarted,
         Self::P12RepeatRevokes,
+        Self::ChoiceForgetsSilent,
+        Self::NobodyInItsPlace,
+        Self::EarlyReadingKept,
     ];
 }
 

@@ -30,6 +30,9 @@ pub struct Timing {
     pub alarm: Ticks,
     /// How often a wake is repeated.
     pub rouse: Ticks,
+    /// Whoever is called and has not answered by then may be dead: all others that would do are called too. Long enough for a
+    /// machine to come up.
+    pub answer: Ticks,
     /// A wake that takes longer has failed: a person is told.
     pub wake: Ticks,
 }
@@ -44,6 +47,7 @@ impl Timing {
         drain: Ticks(60_000),
         alarm: Ticks(1_800_000),
         rouse: Ticks(2000),
+        answer: Ticks(15_000),
         wake: Ticks(60_000),
     };
     /// In seconds what takes minutes otherwise, for tests with brokers that stop and start.
@@ -54,6 +58,7 @@ impl Timing {
         drain: Ticks(20_000),
         alarm: Ticks(60_000),
         rouse: Ticks(500),
+        answer: Ticks(1000),
         wake: Ticks(60_000),
     };
     /// Sets of times, by name.
@@ -67,7 +72,14 @@ impl Timing {
     /// The first rule that is broken.
     pub fn check(&self) -> Result<(), Invalid> {
         let all = [
-            self.idle, self.tell, self.probe, self.drain, self.alarm, self.rouse, self.wake,
+            self.idle,
+            self.tell,
+            self.probe,
+            self.drain,
+            self.alarm,
+            self.rouse,
+            self.answer,
+            self.wake,
         ];
         let Self {
             idle,
@@ -75,6 +87,7 @@ impl Timing {
             probe,
             alarm,
             rouse,
+            answer,
             wake,
             ..
         } = *self;
@@ -82,6 +95,7 @@ impl Timing {
             (all.contains(&Ticks(0)), Invalid::Zero),
             (tell > idle, Invalid::TellTooLong { tell, idle }),
             (rouse >= wake, Invalid::RouseTooLong { rouse, wake }),
+            (answer >= wake, Invalid::AnswerTooLong { answer, wake }),
             (probe >= alarm, Invalid::ProbeTooLong { probe, alarm }),
         ];
         rules
@@ -107,6 +121,13 @@ pub enum Invalid {
     RouseTooLong {
         /// The one.
         rouse: Ticks,
+        /// The other.
+        wake: Ticks,
+    },
+    /// A wake would be given up before anybody else is called.
+    AnswerTooLong {
+        /// The one.
+        answer: Ticks,
         /// The other.
         wake: Ticks,
     },
@@ -141,6 +162,13 @@ impl fmt::Display for Invalid {
                     f,
                     "a wake is repeated every {} ms, and given up after {} ms; repeat it more often, or wait longer",
                     rouse.0, wake.0
+                )
+            }
+            Self::AnswerTooLong { answer, wake } => {
+                write!(
+                    f,
+                    "whoever is called has {} ms to answer, and its wake is given up after {} ms; call others sooner, or wait longer",
+                    answer.0, wake.0
                 )
             }
             Self::ProbeTooLong { probe, alarm } => {
@@ -265,6 +293,7 @@ mod tests {
             Invalid::TellTooLong { .. }
         ));
         assert!(matches!(with(|t| t.rouse = t.wake), Invalid::RouseTooLong { .. }));
+        assert!(matches!(with(|t| t.answer = t.wake), Invalid::AnswerTooLong { .. }));
         assert!(matches!(with(|t| t.probe = t.alarm), Invalid::ProbeTooLong { .. }));
     }
 

@@ -48,7 +48,7 @@ pub struct Guard {
     pub(super) again: bool,
     /// A reading of the cluster is under way.
     pub(super) looking: bool,
-    /// It began too early.
+    /// It began before what it is to show: it is thrown away.
     pub(super) look_again: bool,
 }
 
@@ -290,6 +290,7 @@ impl Guard {
             Timer::Drain => self.wake_up(config, fx),
             Timer::Rouse => self.rouse_again(config, fx),
             Timer::Wake => self.on_wake_failed(config, fx),
+            Timer::Answer => self.on_unanswered(config, fx),
         }
     }
 
@@ -353,6 +354,7 @@ impl Guard {
         fx.disarm(Timer::Probe);
         fx.disarm(Timer::Rouse);
         fx.disarm(Timer::Wake);
+        fx.disarm(Timer::Answer);
         // Whoever watches is awake, and what was granted to it before is void.
         self.void_grants(config, fx);
         self.wake_up(config, fx);
@@ -395,6 +397,7 @@ impl Guard {
             Role::Pehredar(_) => {
                 fx.report(Report::StoppedWatching { term: self.term });
                 fx.disarm(Timer::Wake);
+                fx.disarm(Timer::Answer);
             }
         }
         fx.disarm(Timer::Rouse);

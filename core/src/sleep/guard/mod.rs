@@ -61,8 +61,9 @@
 //! | Pehredar | View | too few are awake | Pehredar | wakes whom it takes |
 //! | Pehredar | View | another watch is needed, or a smaller one is enough | Pehredar | proposes a plan |
 //! | Pehredar | View | S7, nobody is on the way, those who promised cover all | Pehredar | claim Grant to one who is willing |
-//! | Pehredar | traffic | – | Pehredar | wakes whom it takes, or all |
-//! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan |
+//! | Pehredar | traffic | – | Pehredar | wakes whom it takes by a reading that was begun since the need was first told, or all |
+//! | Pehredar | Answer timer | one who was called has not answered | Pehredar | wakes all others that would do |
+//! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan, and others are woken in its place |
 //! | Pehredar | Standing of one who had left | awake | Pehredar | proposes a plan with it |
 //! | Pehredar | Enable order | a higher epoch, all are awake | Pehredar | proposes to switch on |
 //! | Pehredar | Disable order, traffic by policy | – | Pehredar | wakes all, and proposes to switch off |
@@ -87,11 +88,13 @@
 //! refusal and sight of traffic. So each grant is good once, for one moment. The Pehredar grants to one at a time, and goes on only when
 //! the member *echoes* that lock: it has slept by it or never will.
 
+mod asked;
 #[cfg(seeded_bugs)]
 pub mod bugs;
 mod config;
 mod decree;
 mod member;
+mod rousing;
 mod sleeper;
 mod watch;
 
@@ -328,6 +331,8 @@ pub enum Timer {
     Rouse,
     /// A wake takes too long.
     Wake,
+    /// Whoever was called should have answered by now.
+    Answer,
 }
 
 /// What a member tells itself once durable: nothing, its state is the log.

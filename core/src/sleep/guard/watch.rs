@@ -1,16 +1,15 @@
-//! What only a Pehredar does: it plans, lets sleep, and wakes.
+//! What only a Pehredar does: it looks, plans, and lets sleep. How it wakes is in `rousing`, what people ask of it in `asked`.
 
 use alloc::vec::Vec;
 use core::mem;
 
 use super::member::{Fx, Guard, Role};
-use super::{Claim, Config, Decree, Doing, Event, Plan, Purpose, Refusal, Report, Standing, State, Timer, WakeRule};
+use super::{Claim, Config, Decree, Doing, Event, Plan, Purpose, Standing, State};
 use crate::members::NodeSet;
-use crate::protocol::Draw;
 use crate::replication::LogId;
 use crate::sleep::cover::{Cover, View};
 use crate::sleep::coverage::Gear;
-use crate::types::{Delay, NodeId, RequestId, Term};
+use crate::types::{NodeId, Term};
 
 /// A grant that has not come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,28 +28,32 @@ pub struct Watch {
     /// One decree is under way.
     pub(super) proposed: bool,
     /// Those who said last that they are up.
-    active: NodeSet,
+    pub(super) active: NodeSet,
     /// Those of them who have promised to stay awake under the latest plan.
     promised: NodeSet,
     /// Those who said last that they have seen traffic.
-    busy: NodeSet,
+    pub(super) busy: NodeSet,
     /// Those who said last that they would sleep.
     willing: NodeSet,
     /// Their locks.
     locks: Vec<(NodeId, u64)>,
-    given: Option<Given>,
+    pub(super) given: Option<Given>,
     /// Those who are being woken, until they say that they are up.
-    rousing: NodeSet,
+    pub(super) rousing: NodeSet,
+    /// Those of them who have not answered yet.
+    pub(super) unheard: NodeSet,
+    /// Some have not answered in time: all that would do are called.
+    pub(super) late: bool,
     /// Names this waking; zero until one is drawn.
-    ticket: u64,
+    pub(super) ticket: u64,
     /// Those who do not wake up.
-    silent: NodeSet,
+    pub(super) silent: NodeSet,
     /// Somebody needs more than is awake; the next reading tells whom to wake.
-    wanted: bool,
+    pub(super) wanted: bool,
     /// It has watched for a while: whoever has not said by now how it stands may be asleep.
     pub(super) listened: bool,
     /// All is to be switched off as soon as all are awake.
-    disabling: bool,
+    pub(super) disabling: bool,
 }
 
 impl Watch {
@@ -95,6 +98,8 @@ impl Watch {
             locks: Vec::new(),
             given: self.given,
             rousing: self.rousing,
+            unheard: self.unheard,
+            late: self.late,
             ticket: self.ticket,
             silent: self.silent,
             wanted: self.wanted,
@@ -206,15 +211,9 @@ impl Guard {
         };
         let wanted = mem::take(&mut watch.wanted);
         let there = watch.awake(config, self.state, wanted);
-        let asleep = self.asleep(config);
-        let missing = Self::missing(config, view, there, asleep, wanted);
-        // Who does not wake up is called again only when somebody needs all.
-        let silent = match &self.role {
-            Role::Pehredar(watch) => watch.silent,
-            Role::None | Role::Temporary => NodeSet::EMPTY,
-        };
+        let missing = self.missing(config, view, there, wanted);
         if wanted || self.has_listened() {
-            self.rouse(config, missing.minus(silent), fx);
+            self.rouse(config, missing, fx);
         }
         if self.finish_disabling(config, fx) || self.plan_anew(config, view, (there, wanted), fx) {
             return;
@@ -225,32 +224,6 @@ impl Guard {
     /// A new Pehredar would wake everybody, since nobody has told it anything yet.
     const fn has_listened(&self) -> bool {
         matches!(&self.role, Role::Pehredar(watch) if watch.listened)
-    }
-
-    /// Brokers that are not known to be up, whatever they do.
-    fn asleep(&self, config: &Config) -> NodeSet {
-        let Role::Pehredar(watch) = &self.role else {
-            return NodeSet::EMPTY;
-        };
-        let away = config.brokers.minus(watch.active).without(config.me);
-        watch.given.map_or(away, |given| away.with(given.node))
-    }
-
-    /// Whom it takes so that enough are up.
-    fn missing(config: &Config, view: &View, there: NodeSet, asleep: NodeSet, wanted: bool) -> NodeSet {
-        let mut woken = NodeSet::EMPTY;
-        for cover in &view.covers {
-            // A gear in which nobody sleeps asks for more than there are.
-            woken = woken.or(cover.wake(there, woken).and(asleep));
-        }
-        let lacks_voters = config.voters.and(there.or(woken)).count() < config.voters_need();
-        if lacks_voters {
-            woken = woken.or(asleep.and(config.voters));
-        }
-        match config.wake {
-            WakeRule::All if wanted => asleep,
-            WakeRule::Needed | WakeRule::All => woken,
-        }
     }
 
     /// Proposes a plan if there is none of this term, if somebody on duty is not up, if those on duty cannot cover all and those
@@ -375,6 +348,12 @@ impl Guard {
         let Role::Pehredar(watch) = &mut self.role else {
             return;
         };
+        let heard = watch.ticket != 0 && standing.echo == watch.ticket;
+        #[cfg(seeded_bugs)]
+        let heard = heard || config.has(super::bugs::Bug::AnyWordEndsWaking);
+        if heard {
+            watch.unheard.remove(from);
+        }
         let (before, lock_before) = (watch.but_locks(), watch.lock_of(from));
         let is = |holds: bool, set: NodeSet| if holds { set.with(from) } else { set.without(from) };
         let up = standing.doing == Doing::Active;
@@ -394,9 +373,6 @@ impl Guard {
             let at = watch.locks.partition_point(|(node, _)| *node < from);
             watch.locks.insert(at, (from, standing.lock));
         }
-        let heard = watch.ticket != 0 && standing.echo == watch.ticket;
-        #[cfg(seeded_bugs)]
-        let heard = heard || config.has(super::bugs::Bug::AnyWordEndsWaking);
         if heard && up {
             watch.rousing.remove(from);
         }
@@ -433,239 +409,9 @@ impl Guard {
             self.look_as_pehredar(config, fx);
         }
     }
-
-    // --- waking -----------------------------------------------------------------------------------------------------
-
-    /// Another member has seen traffic.
-    pub(super) fn on_traffic_elsewhere(&mut self, config: &Config, from: NodeId, fx: Fx<'_>) {
-        let Role::Pehredar(watch) = &mut self.role else {
-            return;
-        };
-        watch.busy.insert(from);
-        self.saw_traffic(config, fx);
-        self.on_need(config, fx);
-    }
-
-    /// Somebody needs more than is awake.
-    pub(super) fn on_need(&mut self, config: &Config, fx: Fx<'_>) {
-        let Role::Pehredar(watch) = &mut self.role else {
-            return;
-        };
-        if config.disable_on_traffic && self.on {
-            watch.disabling = true;
-            self.wake_up_all(config, fx);
-            return;
-        }
-        match config.wake {
-            WakeRule::All => self.wake_up_all(config, fx),
-            WakeRule::Needed => {
-                watch.wanted = true;
-                self.look(config, fx);
-            }
-        }
-    }
-
-    /// `wakeUpAll`: a Pehredar wakes until all are up; anybody else calls once.
-    pub(super) fn wake_up_all(&mut self, config: &Config, fx: Fx<'_>) {
-        self.wake_up(config, fx);
-        match self.role {
-            Role::Pehredar(_) => self.rouse(config, config.brokers.without(config.me), fx),
-            Role::None => Self::call(config.members().without(config.me), config, 0, fx),
-            Role::Temporary => self.call_all(config, fx),
-        }
-    }
-
-    /// Wakes these, and again, until each has said that it is up.
-    fn rouse(&mut self, config: &Config, whom: NodeSet, fx: Fx<'_>) {
-        let Role::Pehredar(watch) = &mut self.role else {
-            return;
-        };
-        let worked_on = watch.given.filter(|given| given.purpose == Purpose::Maintenance);
-        let worked_on = worked_on.map_or(NodeSet::EMPTY, |given| NodeSet::only(given.node));
-        let new = whom.minus(watch.rousing).minus(worked_on);
-        if new.is_empty() {
-            return;
-        }
-        if watch.rousing.is_empty() {
-            // A ticket of its own: what was said before this waking does not end it.
-            watch.ticket = 0;
-            fx.draw(Draw::Nonce);
-            fx.arm(Timer::Wake, Delay::exactly(config.timing.wake));
-            // Not armed anew by those who join: traffic that goes on would put the next call off for ever.
-            fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
-        }
-        watch.rousing = watch.rousing.or(new);
-        if watch.ticket != 0 {
-            Self::call(new, config, watch.ticket, fx);
-        }
-    }
-
-    /// A number was drawn: it also names the waking that has no name yet.
-    pub(super) fn ticket_is(&mut self, config: &Config, nonce: u64, fx: Fx<'_>) {
-        if let Role::Pehredar(watch) = &mut self.role
-            && watch.ticket == 0
-            && !watch.rousing.is_empty()
-        {
-            watch.ticket = nonce;
-            Self::call(watch.rousing, config, nonce, fx);
-        }
-    }
-
-    pub(super) fn rouse_again(&mut self, config: &Config, fx: Fx<'_>) {
-        match &self.role {
-            Role::None => {}
-            Role::Temporary => self.call_all(config, fx),
-            Role::Pehredar(watch) => {
-                #[cfg(seeded_bugs)]
-                if config.has(super::bugs::Bug::P13WakeNotRepeated) {
-                    return;
-                }
-                if !watch.rousing.is_empty() {
-                    Self::call(watch.rousing, config, watch.ticket, fx);
-                    fx.arm(Timer::Rouse, Delay::exactly(config.timing.rouse));
-                }
-            }
-        }
-    }
-
-    /// "Alert inactive, remove": who does not wake up leaves the plan until it is back, and a person is told.
-    pub(super) fn on_wake_failed(&mut self, config: &Config, fx: Fx<'_>) {
-        let Role::Pehredar(watch) = &mut self.role else {
-            return;
-        };
-        let failed = mem::take(&mut watch.rousing);
-        watch.silent = watch.silent.or(failed);
-        for node in failed.iter() {
-            fx.report(Report::Alert { node });
-        }
-        let stuck = watch.given.is_some_and(|given| failed.contains(given.node));
-        watch.end_rousing(config, fx);
-        if stuck {
-            // Whether it has its grant will not be known in this term.
-            fx.emit(Event::Yield);
-        }
-        self.look_as_pehredar(config, fx);
-    }
-
-    // --- what people ask for ----------------------------------------------------------------------------------------
-
-    /// Refuses what only a Pehredar can do that has read the log to its end.
-    fn as_pehredar(&mut self, request: RequestId, fx: Fx<'_>) -> Option<&mut Watch> {
-        let settled = self.current_plan().is_some();
-        let refusal = match &mut self.role {
-            Role::Pehredar(watch) if settled && !watch.proposed => return Some(watch),
-            Role::Pehredar(_) => Refusal::Busy,
-            Role::None | Role::Temporary => Refusal::NotPehredar { leader: self.pehredar },
-        };
-        fx.report(Report::Refused { request, refusal });
-        None
-    }
-
-    /// `enablePehra`: an admin's order, with all awake.
-    pub(super) fn enable_pehra(&mut self, config: &Config, request: RequestId, epoch: u64, fx: Fx<'_>) {
-        let last = self.epoch;
-        let up = self.state == State::Active;
-        let Some(watch) = self.as_pehredar(request, fx) else {
-            return;
-        };
-        let mut asleep = config.brokers.minus(watch.active).without(config.me);
-        if !up && config.brokers.contains(config.me) {
-            asleep.insert(config.me);
-        }
-        #[cfg(seeded_bugs)]
-        let last = if config.has(super::bugs::Bug::OldEpochEnables) {
-            0
-        } else {
-            last
-        };
-        let refusal = if epoch <= last {
-            Refusal::OldEpoch { last }
-        } else if asleep.is_empty() {
-            watch.proposed = true;
-            fx.emit(Event::Propose(Decree::Switch { epoch, on: true }));
-            return;
-        } else {
-            Refusal::NotAwake { asleep }
-        };
-        fx.report(Report::Refused { request, refusal });
-        if epoch > last {
-            self.rouse(config, asleep.without(config.me), fx);
-        }
-    }
-
-    /// `disablePehra`: anybody may ask, since it only wakes.
-    pub(super) fn disable_pehra(&mut self, config: &Config, request: RequestId, fx: Fx<'_>) {
-        let epoch = self.epoch;
-        if matches!(self.role, Role::Pehredar(_)) {
-            self.wake_up_all(config, fx);
-        }
-        if let Some(watch) = self.as_pehredar(request, fx) {
-            watch.proposed = true;
-            fx.emit(Event::Propose(Decree::Switch { epoch, on: false }));
-        }
-    }
-
-    /// Traffic switches off, by policy: when all are awake.
-    fn finish_disabling(&mut self, config: &Config, fx: Fx<'_>) -> bool {
-        let epoch = self.epoch;
-        let settled = self.current_plan().is_some();
-        let Role::Pehredar(watch) = &mut self.role else {
-            return false;
-        };
-        if !watch.disabling || watch.proposed || !settled || !watch.rousing.is_empty() {
-            return false;
-        }
-        watch.disabling = false;
-        watch.proposed = true;
-        fx.emit(Event::Propose(Decree::Switch { epoch, on: false }));
-        let _ = config;
-        true
-    }
-
-    /// `maintenance`: one after the other, this one last, by another Pehredar.
-    pub(super) fn maintenance(&mut self, config: &Config, request: RequestId, nodes: NodeSet, fx: Fx<'_>) {
-        let under_way = !self.round.is_empty();
-        let Some(watch) = self.as_pehredar(request, fx) else {
-            return;
-        };
-        let refusal = if under_way {
-            Refusal::InMaintenance
-        } else if nodes.is_empty() || !nodes.is_within(config.brokers) {
-            Refusal::Unknown
-        } else {
-            watch.proposed = true;
-            fx.emit(Event::Propose(Decree::Round { left: nodes }));
-            self.wake_up_all(config, fx);
-            return;
-        };
-        fx.report(Report::Refused { request, refusal });
-    }
-
-    fn go_on_with_round(&mut self, visited: NodeSet, fx: Fx<'_>) {
-        let left = self.round.minus(visited);
-        if left == self.round {
-            return;
-        }
-        if let Role::Pehredar(watch) = &mut self.role {
-            watch.proposed = true;
-            fx.emit(Event::Propose(Decree::Round { left }));
-        }
-    }
 }
 
 impl Watch {
-    /// All are up. What was said about this waking means nothing from here on: grants may follow it.
-    fn end_rousing(&mut self, config: &Config, fx: Fx<'_>) {
-        let _ = config;
-        fx.disarm(Timer::Rouse);
-        fx.disarm(Timer::Wake);
-        #[cfg(seeded_bugs)]
-        if config.has(super::bugs::Bug::TicketOutlivesWaking) {
-            return;
-        }
-        self.ticket = 0;
-    }
-
     pub(super) fn rename(&mut self, name: &impl Fn(u64) -> u64) {
         for (_, lock) in &mut self.locks {
             *lock = name(*lock);
