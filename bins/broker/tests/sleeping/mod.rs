@@ -341,7 +341,7 @@ upstream = \"{}\"
     /// Whether a broker takes requests itself.
     pub fn answers(&self, id: u16) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let address = self.kafka.address(id).to_string();
+        let address = self.kafka.address(id);
         let asked = Admin::connect(&address, Limits::default());
         runtime.expect("a runtime").block_on(asked).is_ok()
     }
@@ -354,7 +354,7 @@ upstream = \"{}\"
             .collect();
         let up: Vec<String> = (1..=3)
             .filter(|id| self.broker_pid(*id).is_some())
-            .map(|id| self.kafka.address(id).to_string())
+            .map(|id| self.kafka.address(id))
             .collect();
         let asked = async {
             let mut admin = Admin::connect(&up.join(","), Limits::default()).await?;
