@@ -804,6 +804,7 @@ fn hunt_in_the_traffic(bug: traffic::bugs::Bug) -> Catch {
     catch.stands_for = match bug {
         Bug::ProduceIsIdle => "a write that nobody wakes for",
         Bug::UnknownKindIsIdle => "a new kind of request that counts as idle until somebody lists it",
+        Bug::JoinIsIdle => "a new group that cannot be written down, and that nobody wakes for",
         Bug::SilentProduceIsAwaited => "an idle client that counts as traffic after a write with acks=0",
         Bug::FirstEmptyEndsIt => "records behind an empty partition that are overlooked",
         Bug::UnknownVersionIsIdle => "a newer client whose reads are overlooked",

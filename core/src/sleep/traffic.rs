@@ -19,7 +19,7 @@
 //! * `traffic/T2` An answer to a fetch that carries a record in any of its partitions is traffic.
 //! * `traffic/T3` What cannot be read is traffic: a version of Fetch that is not known, an answer that ends too early or comes
 //!   out of order.
-//! * `traffic/T4` What an idle client sends and gets is no traffic.
+//! * `traffic/T4` What an idle client sends and gets is no traffic, once it has joined its group.
 //! * `traffic/T5` What passes is changed in one place only: of Fetch and Produce a broker offers no version that cannot be read.
 //!
 //! # What holds

@@ -11,6 +11,8 @@ pub enum Exchange {
     },
     /// A kind that nobody knows.
     UnknownKind,
+    /// A consumer that joins a group.
+    Join,
     /// What idle clients ask for. The answer may carry another number than the request.
     Metadata {
         /// Whether it carries the right one.
@@ -78,6 +80,7 @@ pub fn exchanges() -> impl Iterator<Item = Exchange> {
         Exchange::Produce { is_answered: true },
         Exchange::Produce { is_answered: false },
         Exchange::UnknownKind,
+        Exchange::Join,
         Exchange::Metadata { in_order: true },
         Exchange::Metadata { in_order: false },
     ];
@@ -103,7 +106,7 @@ pub fn exchanges() -> impl Iterator<Item = Exchange> {
 impl Exchange {
     /// Whether the request itself is traffic.
     pub(super) const fn asks_for_work(self) -> bool {
-        matches!(self, Self::Produce { .. } | Self::UnknownKind)
+        matches!(self, Self::Produce { .. } | Self::UnknownKind | Self::Join)
     }
 
     fn request(self, number: i32) -> Vec<u8> {
@@ -112,6 +115,7 @@ impl Exchange {
             Self::Produce { is_answered: true } => (0, 7, &[0, 1, b'c', 0xff, 0xff, 0xff, 0xff, 0, 0, 7, 7]),
             Self::Produce { is_answered: false } => (0, 9, &[0, 1, b'c', 0, 0, 0, 0, 0, 0, 7, 7]),
             Self::UnknownKind => (1000, 0, &[]),
+            Self::Join => (11, 9, &[0xff, 0xff, 0, 2, b'g']),
             Self::Metadata { .. } => (3, 12, &[0xff, 0xff, 0]),
             Self::Fetch { version, .. } => (1, version, &[0xff, 0xff, 0, 0, 1]),
             Self::Versions { version, .. } => (18, version, &[0xff, 0xff]),
@@ -124,7 +128,7 @@ impl Exchange {
         let idle = |content: &[u8]| Answer::unchanged(Form::Idle, number, content);
         Some(match self {
             Self::Produce { is_answered: false } => return None,
-            Self::Produce { .. } | Self::UnknownKind | Self::Metadata { in_order: true } => idle(&[0; 6]),
+            Self::Produce { .. } | Self::UnknownKind | Self::Join | Self::Metadata { in_order: true } => idle(&[0; 6]),
             Self::Metadata { in_order: false } => Answer::unchanged(Form::Unreadable, number + 100, &[0; 6]),
             Self::Fetch {
                 version,

@@ -180,12 +180,13 @@ impl Model for Conversations {
 }
 
 impl Kinds for Conversations {
-    const KINDS: &'static [&'static str] = &["produce", "unknown kind", "metadata", "fetch", "versions"];
+    const KINDS: &'static [&'static str] = &["produce", "unknown kind", "join", "metadata", "fetch", "versions"];
 
     fn kind(exchange: &Exchange) -> &'static str {
         match exchange {
             Exchange::Produce { .. } => "produce",
             Exchange::UnknownKind => "unknown kind",
+            Exchange::Join => "join",
             Exchange::Metadata { .. } => "metadata",
             Exchange::Fetch { .. } => "fetch",
             Exchange::Versions { .. } => "versions",

@@ -64,7 +64,7 @@ impl Guard {
     }
 
     /// Traffic switches off, by policy: when all are awake.
-    pub(super) fn finish_disabling(&mut self, config: &Config, fx: Fx<'_>) -> bool {
+    pub(super) fn finish_disabling(&mut self, fx: Fx<'_>) -> bool {
         let epoch = self.epoch;
         let settled = self.current_plan().is_some();
         let Role::Pehredar(watch) = &mut self.role else {
@@ -76,7 +76,6 @@ impl Guard {
         watch.disabling = false;
         watch.proposed = true;
         fx.emit(Event::Propose(Decree::Switch { epoch, on: false }));
-        let _ = config;
         true
     }
 

@@ -215,7 +215,7 @@ impl Guard {
         if wanted || self.has_listened() {
             self.rouse(config, missing, fx);
         }
-        if self.finish_disabling(config, fx) || self.plan_anew(config, view, (there, wanted), fx) {
+        if self.finish_disabling(fx) || self.plan_anew(config, view, (there, wanted), fx) {
             return;
         }
         self.grant(config, view, fx);

@@ -9,6 +9,8 @@ pub enum Bug {
     ProduceIsIdle,
     /// A kind of request that nobody knows counts as idle.
     UnknownKindIsIdle,
+    /// A consumer that joins a group counts as one that has joined.
+    JoinIsIdle,
     /// An answer is awaited for a Produce that gets none.
     SilentProduceIsAwaited,
     /// An answer to a fetch is idle if its first partition is empty.
@@ -27,9 +29,10 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ProduceIsIdle,
         Self::UnknownKindIsIdle,
+        Self::JoinIsIdle,
         Self::SilentProduceIsAwaited,
         Self::FirstEmptyEndsIt,
         Self::UnknownVersionIsIdle,
@@ -43,12 +46,15 @@ impl Bug {
     pub(super) fn in_request(self, asked: &mut Asked) {
         // The last kind that Kafka had when this was written.
         const LAST_KIND: i16 = 92;
+        const JOIN_GROUP: i16 = 11;
         match self {
             Self::ProduceIsIdle if asked.key == PRODUCE => asked.meaning = Meaning::Idle,
             Self::UnknownKindIsIdle if asked.key > LAST_KIND => asked.meaning = Meaning::Idle,
+            Self::JoinIsIdle if asked.key == JOIN_GROUP => asked.meaning = Meaning::Idle,
             Self::SilentProduceIsAwaited => asked.is_answered = true,
             Self::ProduceIsIdle
             | Self::UnknownKindIsIdle
+            | Self::JoinIsIdle
             | Self::FirstEmptyEndsIt
             | Self::UnknownVersionIsIdle
             | Self::CutShortIsIdle
