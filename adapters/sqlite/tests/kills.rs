@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{DATABASE, FROM, ROLE, TO, as_child, group_end, me, told};
+use common::{DATABASE, FROM, GROUPS, ROLE, TO, as_child, group_end, me, told};
 use pehra_core::delivery::{CloudImage, Receiver, RowsQuery, Seq};
 use pehra_core::pipeline::{Pipeline, PipelineImage};
 use pehra_core::protocol::{Image, Protocol};
@@ -23,7 +23,6 @@ use rand::{RngExt, SeedableRng};
 const SEED: u64 = 11;
 const ACTS: usize = 20_000;
 const KILLS: usize = 20;
-const LONGEST_GROUP: usize = 5;
 
 fn edge(path: &Path) -> EdgeStore {
     EdgeStore::open_with_reserve(path, 4096).expect("the store opens")
@@ -85,9 +84,15 @@ fn kill_often(role: &str, len: usize, mut stands: impl FnMut(&Path, usize) -> us
     let database = folder.path().join("store.db");
     let mut rng = rand::rngs::StdRng::seed_from_u64(SEED);
     let (mut from, mut beyond, mut at_work) = (0, 0, 0);
+    let longest = GROUPS.into_iter().max().unwrap_or(1);
     for kill in 0..KILLS {
         let to = group_end(from + (len - from) / (KILLS - kill), len);
-        let groups = rng.random_range(1..=(to - from) / LONGEST_GROUP);
+        let groups = (to - from) / longest;
+        assert!(
+            groups > 0,
+            "the life is too short for {KILLS} kills: it ended at kill {kill}"
+        );
+        let groups = rng.random_range(1..=groups);
         let moment = Duration::from_micros(rng.random_range(0..1000));
         let mut command = as_child(&me(), role, &database, from);
         let reported = run_and_kill(command.env(TO, to.to_string()), from, groups, moment);

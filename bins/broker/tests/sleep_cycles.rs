@@ -7,7 +7,7 @@ mod sleeping;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sleeping::{Barn, Client, Read, Sent};
+use sleeping::{Barn, Client, Read, Sent, lost};
 
 /// So many keys take turns.
 const KEYS: usize = 30;
@@ -41,11 +41,13 @@ fn lean(cycles: u32) {
     let mut producer = producer(&barn);
     barn.wait("it writes", || producer.sent().len() > 50);
     let mut slept = BTreeMap::new();
+    let mut wakes = Vec::new();
     for cycle in 1..=cycles {
         let sleeper = barn.one_sleeps();
         *slept.entry(sleeper).or_insert(0) += 1;
         let took = wake(&barn, sleeper);
         barn.all_are_up();
+        wakes.push(took.elapsed());
         barn.say(&format!(
             "cycle {cycle}: broker {sleeper} is up after {:.1} s",
             took.elapsed().as_secs_f64()
@@ -55,6 +57,7 @@ fn lean(cycles: u32) {
         let _ = barn.ask(pehredar, r#"{"ask":"transfer","to":null}"#);
     }
     println!("who slept, and how often: {slept:?}");
+    spread("from a wake until all are up", wakes);
     pauses("no agent was killed", &producer.sent());
     let before = producer.sent().len();
     the_pehredar_is_killed_in_each_phase(&mut barn);
@@ -138,12 +141,7 @@ fn watch(cycles: u32) {
     alarm_clocks_ring_and_wake_no_broker(&barn);
     // What reads next is a new group, which is written down first: that takes more than the one broker that is up.
     assert_eq!(barn.sleepers().len(), 2);
-    outages.sort();
-    println!(
-        "watch gear, outage on traffic: median {:?}, longest {:?}",
-        outages[outages.len() / 2],
-        outages.last()
-    );
+    spread("from traffic until the first write is taken", outages);
     account(&barn, &producer);
 }
 
@@ -223,6 +221,19 @@ fn account(barn: &Barn, producer: &Client) {
     println!("{} messages acknowledged, and read", sent.len());
 }
 
+/// Prints the least, the median and the longest of these.
+fn spread(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |place: usize| times[place].as_secs_f64();
+    let (median, last) = (times.len() / 2, times.len() - 1);
+    println!(
+        "{what}: least {:.1} s, median {:.1} s, longest {:.1} s",
+        at(0),
+        at(median),
+        at(last)
+    );
+}
+
 /// Prints the longest pauses between acknowledgements.
 fn pauses(when: &str, sent: &[Sent]) {
     let all = longest_gap(sent.iter());
@@ -238,15 +249,8 @@ fn pauses(when: &str, sent: &[Sent]) {
 }
 
 fn lost_nothing(sent: &[Sent], read: &[Read]) {
-    let mut times: BTreeMap<(i64, i64, &str), u32> = BTreeMap::new();
-    for it in read {
-        *times.entry((it.partition, it.offset, &it.value)).or_default() += 1;
-    }
-    let lost: Vec<&Sent> = sent
-        .iter()
-        .filter(|it| !times.contains_key(&(it.partition, it.offset, it.value.as_str())))
-        .collect();
-    assert!(lost.is_empty(), "acknowledged, and not there as it was: {lost:?}");
+    let missing = lost(sent, read);
+    assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
     let values: BTreeMap<&str, usize> = read.iter().fold(BTreeMap::new(), |mut values, it| {
         *values.entry(it.value.as_str()).or_default() += 1;
         values

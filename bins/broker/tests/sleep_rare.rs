@@ -16,7 +16,7 @@ use pehra_core::types::{NodeId, Term};
 use pehra_core::wire::encode_sleep;
 use pehra_nng::mesh::{Config, Mesh, MeshOptions};
 use rustix::process::{Signal, kill_process};
-use sleeping::{Barn, Read, Sent};
+use sleeping::{Barn, lost};
 
 /// Long beside all timers of profile `test`.
 const A_WHILE: Duration = Duration::from_secs(8);
@@ -38,7 +38,6 @@ fn the_last_copy_is_not_let_go() {
     std::thread::sleep(A_WHILE);
     let stand = barn.stand(1).expect("it answers");
     assert_eq!(barn.broker_pid(1), Some(pid), "the last copy was let go: {stand:?}");
-    println!("why it stays: {:?}", held_back(&barn));
     for id in [2, 3] {
         barn.start(id);
     }
@@ -49,11 +48,6 @@ fn the_last_copy_is_not_let_go() {
     let done = barn.ask(1, r#"{"ask":"maintained"}"#).expect("it answers");
     assert!(!done["done"].is_null(), "{done}");
     barn.all_are_up();
-}
-
-fn held_back(barn: &Barn) -> Option<String> {
-    let (_, stand) = barn.stands().into_iter().find(|(_, stand)| stand.role == "pehredar")?;
-    stand.all["held_back"].as_str().map(str::to_owned)
 }
 
 /// T6. What `acks=1` loses is Kafka's own, and is only counted; of `acks=all` nothing may be missing.
@@ -84,8 +78,8 @@ fn a_leader_that_stood_still_loses_what_only_it_had() {
     safe.end();
     hasty.end();
     let (sent, read) = (safe.sent(), barn.consume("readings", &safe.sent()));
-    let lost = missing(&sent, &read);
-    assert!(lost.is_empty(), "acknowledged by all, and not there: {lost:?}");
+    let missing = lost(&sent, &read);
+    assert!(missing.is_empty(), "acknowledged by all, and not there: {missing:?}");
     let (hastily, there) = (hasty.sent(), barn.consume("hasty", &hasty.sent()));
     // All that the logs have was read, so what is missing is lost.
     let ends = barn.ends("hasty", 3);
@@ -95,19 +89,8 @@ fn a_leader_that_stood_still_loses_what_only_it_had() {
         "acks=all: {} acknowledged, none lost; acks=1: {} acknowledged, {} lost",
         sent.len(),
         hastily.len(),
-        missing(&hastily, &there).len()
+        lost(&hastily, &there).len()
     );
-}
-
-fn missing(sent: &[Sent], read: &[Read]) -> Vec<String> {
-    let read: BTreeSet<(i64, i64, &str)> = read
-        .iter()
-        .map(|it| (it.partition, it.offset, it.value.as_str()))
-        .collect();
-    let lost = sent
-        .iter()
-        .filter(|it| !read.contains(&(it.partition, it.offset, it.value.as_str())));
-    lost.map(|it| it.value.clone()).collect()
 }
 
 /// T9. Somebody speaks as node 6, which never started: without certificates, whoever reaches the port can.

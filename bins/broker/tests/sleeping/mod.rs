@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -479,6 +479,13 @@ pub struct Read {
     pub value: String,
     pub partition: i64,
     pub offset: i64,
+}
+
+/// What was acknowledged and cannot be read where it was put.
+pub fn lost<'s>(sent: &'s [Sent], read: &[Read]) -> Vec<&'s Sent> {
+    let there: BTreeSet<_> = read.iter().map(|it| (it.partition, it.offset, &*it.value)).collect();
+    let is_there = |it: &&Sent| there.contains(&(it.partition, it.offset, &*it.value));
+    sent.iter().filter(|it| !is_there(it)).collect()
 }
 
 /// One of Kafka's own clients, and what it said.
