@@ -179,6 +179,12 @@ impl Order {
             .map(|id| NodeId((*id).into()))
     }
 
+    /// Whether this member is in it.
+    #[must_use]
+    pub fn contains(&self, node: NodeId) -> bool {
+        self.iter().any(|other| other == node)
+    }
+
     /// All who come before this one; everybody, if it is not in the order.
     #[must_use]
     pub fn ahead_of(&self, node: NodeId) -> NodeSet {
@@ -230,5 +236,6 @@ mod tests {
         assert_eq!(order.ahead_of(NodeId(2)), NodeSet::EMPTY);
         assert_eq!(order.ahead_of(NodeId(1)), NodeSet::from_bits(0b101));
         assert_eq!(order.ahead_of(NodeId(7)), NodeSet::from_bits(0b111));
+        assert!(order.contains(NodeId(1)) && !order.contains(NodeId(7)));
     }
 }

@@ -115,7 +115,7 @@ impl<N> Durably<N> {
 pub enum Draw {
     /// A number that has never been drawn before and never will be again, by anyone.
     Nonce,
-    /// An order of the cluster's voters for this term, the same on every member and not to be foreseen by outsiders.
+    /// An order of the cluster's members for this term, the same on every one of them and not to be foreseen by outsiders.
     Order {
         /// The term that it is for.
         term: Term,

@@ -9,7 +9,7 @@
     clippy::wildcard_enum_match_arm
 )]
 
-use pehra_core::members::NodeSet;
+use pehra_core::members::{self, NodeSet};
 use pehra_core::node::{Desk, GateBound, Node, Output};
 use pehra_core::protocol::{Draw, Drawn, Input, Recovered};
 use pehra_core::replication::{Index, LogId};
@@ -258,11 +258,9 @@ fn traffic_does_not_put_the_next_call_off() {
     assert!(pehredar.armed.contains(&Timer::Rouse), "and repeated");
 }
 
-/// The first ring comes in the member's slot, each further one after the whole period: with a slot each time, the first of many sleepers would
-/// ring all the time.
-#[test]
-fn only_the_first_ring_comes_in_the_slot() {
-    let mut sleeper = Member::new(1);
+/// A member that may sleep, up and idle, and the plan that lets it and two others.
+fn one_of_three_sleepers(me: u16) -> (Member, LogId) {
+    let mut sleeper = Member::new(me);
     sleeper.news(News::Following {
         leader: NodeId(4),
         term: TERM,
@@ -278,12 +276,30 @@ fn only_the_first_ring_comes_in_the_slot() {
         }),
     );
     sleeper.feed(Input::Fired(Timer::Idle));
-    grant(&mut sleeper, plan);
+    (sleeper, plan)
+}
+
+fn draw(sleeper: &mut Member, term: Term, order: &[u16]) {
+    let order = members::Order::new(order.iter().copied().map(NodeId));
+    sleeper.feed(Input::Drawn(Drawn::Order { term, order }));
+}
+
+fn fall_asleep(sleeper: &mut Member, plan: LogId) -> Option<Ticks> {
+    grant(sleeper, plan);
     sleeper.order(view(&[0], 1, &[], true));
     sleeper.order(Order::Stopped);
     sleeper.order(view(&[0], 1, &[], true));
+    alarm(sleeper)
+}
+
+/// The first ring comes in the member's slot, each further one after the whole period: with a slot each time, the first of many sleepers would
+/// ring all the time.
+#[test]
+fn only_the_first_ring_comes_in_the_slot() {
+    let (mut sleeper, plan) = one_of_three_sleepers(3);
+    draw(&mut sleeper, TERM, &[4, 3, 0, 2, 1]);
     assert_eq!(
-        alarm(&mut sleeper),
+        fall_asleep(&mut sleeper, plan),
         Some(Ticks(PERIOD / 3)),
         "the first of three sleepers"
     );
@@ -293,6 +309,39 @@ fn only_the_first_ring_comes_in_the_slot() {
         sleeper.order(view(&[0], 1, &[], true));
         assert_eq!(alarm(&mut sleeper), Some(Ticks(PERIOD)));
     }
+}
+
+/// Those on duty have no slot: only the places of sleepers count, whatever their numbers.
+#[test]
+fn slots_are_places_among_the_sleepers() {
+    for (me, slot) in [(2, 1), (3, 2), (1, 3)] {
+        let (mut sleeper, plan) = one_of_three_sleepers(me);
+        draw(&mut sleeper, TERM, &[0, 2, 4, 3, 1]);
+        assert_eq!(fall_asleep(&mut sleeper, plan), Some(Ticks(PERIOD / 3 * slot)), "n{me}");
+    }
+}
+
+/// Whoever cannot know its slot rings at the end of the period, and never by number.
+#[test]
+fn without_a_place_in_the_order_of_the_plan_it_rings_last() {
+    let first = [1, 2, 3, 0, 4];
+    for draws in [
+        &[][..],
+        &[(Term(2), &first[..])],
+        &[(TERM, &first[1..])],
+        &[(TERM, &first), (Term(2), &first)],
+    ] {
+        let (mut sleeper, plan) = one_of_three_sleepers(1);
+        for (term, order) in draws {
+            draw(&mut sleeper, *term, order);
+        }
+        assert_eq!(fall_asleep(&mut sleeper, plan), Some(Ticks(PERIOD)), "{draws:?}");
+    }
+    // An order of the past is no news.
+    let (mut sleeper, plan) = one_of_three_sleepers(1);
+    draw(&mut sleeper, TERM, &first);
+    draw(&mut sleeper, Term(0), &[2, 3, 1]);
+    assert_eq!(fall_asleep(&mut sleeper, plan), Some(Ticks(PERIOD / 3)));
 }
 
 fn grant(sleeper: &mut Member, plan: LogId) {

@@ -17,6 +17,7 @@
 //! * [`replication`] - a log over that election.
 //! * [`member`] - the same on the very log that it rests on, at small bounds.
 //! * [`sleep`] - guard duty over a log that is as its claims say.
+//! * [`slots`] - when sleepers' alarm clocks ring first, under every order that may be drawn.
 //! * [`lease`] - the same, with time, and what a leader may believe without asking.
 //! * [`kafka`] - what a Kafka cluster does with its partitions while brokers come and go.
 //! * [`simulator`] - the same nodes as a whole cluster in virtual time, from one seed.
@@ -58,6 +59,7 @@ pub mod shared;
 pub mod simulator;
 pub mod site;
 pub mod sleep;
+pub mod slots;
 mod store;
 pub mod trace;
 pub mod traffic;

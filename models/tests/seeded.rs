@@ -23,6 +23,7 @@ use pehra_models::kafka::Setup;
 use pehra_models::link::{self, Link};
 use pehra_models::replication as log_model;
 use pehra_models::sleep as duty;
+use pehra_models::slots::Nights;
 use pehra_models::traffic::Conversations;
 use pehra_models::{Catch, Hunt, Leads, lease, results};
 
@@ -703,6 +704,7 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         Bug::P21SleepsUnstopped => safe("a machine that sleeps with its broker running", on_kafka(woken())),
         Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(woken())),
         Bug::ActiveUnstarted => safe("a machine that is woken, and a broker that is not", on_kafka(woken())),
+        Bug::SlotByNumber | Bug::SlotAmongAll => safe("its model is that of the slots", plain()),
         Bug::GrantNotRepeated => live("a grant that is lost, and nobody sleeps ever again", plain(), duty::L4),
         Bug::NoTemporary => live(
             "nobody wakes the others when the Pehredar is gone",
@@ -727,9 +729,23 @@ fn hunt_on_duty(bug: guard::bugs::Bug) -> Catch {
     catch
 }
 
+/// Bugs of alarm slots, in the world where orders are drawn.
+fn hunt_in_the_slots(bug: guard::bugs::Bug) -> Option<Catch> {
+    use guard::bugs::Bug;
+    let stands_for = match bug {
+        Bug::SlotByNumber => "sleepers whose next ring everybody can foresee",
+        Bug::SlotAmongAll => "two sleepers with one slot",
+        _ => return None,
+    };
+    let nights = Nights::new().with_bug(bug);
+    let mut catch = Hunt::new(&nights).name(format!("{bug:?}")).run().expect("no limit");
+    catch.stands_for = stands_for.into();
+    Some(catch)
+}
+
 #[test]
 fn every_bug_of_guard_duty_is_caught() {
-    judge(guard::bugs::Bug::HUNTED.map(hunt_on_duty));
+    judge(guard::bugs::Bug::HUNTED.map(|bug| hunt_in_the_slots(bug).unwrap_or_else(|| hunt_on_duty(bug))));
 }
 
 /// Bugs that the worlds without a Kafka catch are caught with one too, by what they come to there.

@@ -72,7 +72,7 @@ pub trait Shell<P: Protocol>: Send {
     fn event(&mut self, event: P::Event);
     /// News.
     fn report(&mut self, report: P::Report);
-    /// The order of the cluster's voters for this term: the same on every member, and not to be foreseen by outsiders.
+    /// The order of the cluster's members for this term: the same on every one of them, and not to be foreseen by outsiders.
     fn order(&mut self, _term: Term) -> Order {
         Order::new([])
     }

@@ -193,7 +193,11 @@ impl Protocol for Sleep {
             } => self.on_piece(config, (base, nth), rows, &mut parts, fx),
             Input::Fetched { query, rows } => self.log(config, Input::Fetched { query, rows }, &mut parts),
             Input::Durable(note) => self.log(config, Input::Durable(note), &mut parts),
-            Input::Drawn(drawn @ Drawn::Order { .. }) => self.log(config, Input::Drawn(drawn), &mut parts),
+            // Of those who may lead, and of those who sleep: for both, whose turn it is.
+            Input::Drawn(drawn @ Drawn::Order { .. }) => {
+                self.log(config, Input::Drawn(drawn), &mut parts);
+                self.guard(config, Input::Drawn(drawn), &mut parts);
+            }
             Input::Drawn(drawn @ Drawn::Nonce(_)) => self.guard(config, Input::Drawn(drawn), &mut parts),
             Input::Link { peer, up } => self.log(config, Input::Link { peer, up }, &mut parts),
             Input::Stalled(full) => self.log(config, Input::Stalled(full), &mut parts),

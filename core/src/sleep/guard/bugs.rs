@@ -118,11 +118,15 @@ pub enum Bug {
     NobodyInItsPlace,
     /// A reading that was begun before the need was told is taken to show whom to wake.
     EarlyReadingKept,
+    /// Alarm slots go by number, so that everybody can foresee them.
+    SlotByNumber,
+    /// An alarm slot is a place among all members, of as many as sleep: the last ones have one slot.
+    SlotAmongAll,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 37] = [
+    pub const HUNTED: [Self; 39] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -160,6 +164,8 @@ impl Bug {
         Self::ChoiceForgetsSilent,
         Self::NobodyInItsPlace,
         Self::EarlyReadingKept,
+        Self::SlotByNumber,
+        Self::SlotAmongAll,
     ];
 }
 
@@ -205,6 +211,15 @@ pub(super) fn counted(config: &Config, counted: NodeSet, (plan, up): (Plan, Node
         Some(Bug::P2AssumesAwake) => plan.watch,
         Some(Bug::P16AllUpCount) => up,
         _ => counted,
+    }
+}
+
+/// Who comes before this member, among whom.
+pub(super) fn ahead(config: &Config, (ahead, sleepers): (NodeSet, NodeSet)) -> NodeSet {
+    match config.bug {
+        Some(Bug::SlotByNumber) => NodeSet::first(config.me.0).and(sleepers),
+        Some(Bug::SlotAmongAll) => ahead,
+        _ => ahead.and(sleepers),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Timing {
     pub probe: Ticks,
     /// A stop that takes longer is given up.
     pub drain: Ticks,
-    /// The first ring of the alarm clock comes in the member's slot of this, each further one after all of it.
+    /// The first ring of the alarm clock comes in the member's slot of this, which is drawn; each further one after all of it.
     pub alarm: Ticks,
     /// How often a wake is repeated.
     pub rouse: Ticks,

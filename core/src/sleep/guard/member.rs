@@ -46,6 +46,8 @@ pub struct Guard {
     pub(super) fit: bool,
     /// It goes back to sleep after its alarm clock has rung.
     pub(super) again: bool,
+    /// Who comes before it in the order that was drawn for this term; nothing, if it is not in that order.
+    pub(super) ahead: Option<(Term, NodeSet)>,
     /// A reading of the cluster is under way.
     pub(super) looking: bool,
     /// It began before what it is to show: it is thrown away.
@@ -91,6 +93,7 @@ impl Protocol for Guard {
             stay_awake: config.stay_awake,
             fit: true,
             again: false,
+            ahead: None,
             looking: false,
             look_again: false,
         };
@@ -111,13 +114,10 @@ impl Protocol for Guard {
             Input::Commanded(_, Command::News(news)) => self.on_news(config, news, fx),
             Input::Commanded(request, Command::Order(order)) => self.on_order(config, request, order, fx),
             Input::Drawn(Drawn::Nonce(nonce)) => self.on_nonce(config, nonce, fx),
+            Input::Drawn(Drawn::Order { term, order }) => self.take_place(config, term, &order),
             Input::Paused => self.on_paused(config, fx),
             // Of the first two there are none.
-            Input::Durable(_)
-            | Input::Fetched { .. }
-            | Input::Drawn(Drawn::Order { .. })
-            | Input::Link { .. }
-            | Input::Stalled(_) => {}
+            Input::Durable(_) | Input::Fetched { .. } | Input::Link { .. } | Input::Stalled(_) => {}
         }
     }
 

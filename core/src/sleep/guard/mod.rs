@@ -19,6 +19,8 @@
 //! * `sleep/S10` An order that comes again, late, or from elsewhere moves nobody towards sleep.
 //! * `sleep/S12` Every sleeper has its alarm clock armed.
 //! * `sleep/S13` Only an order with a higher epoch switches on.
+//! * `sleep/S14` Those who sleep under one plan have different slots for the first rings of their alarm clocks: their places in an order
+//!   that is drawn with the term.
 //! * `sleep/L1` When things are calm and somebody is needed, all that it takes gets up.
 //! * `sleep/L2` When no Pehredar is to be found, all wake up.
 //! * `sleep/L3` Every sleeper wakes up again, by its alarm clock if by nothing else.
@@ -38,7 +40,7 @@
 //! | Active | Grant to sleep | S2, S7, not on duty, `self_check` | Draining: looking | look at the cluster |
 //! | Draining: looking | View | those who were counted cover it | Draining: stopping | stop the broker |
 //! | Draining: stopping | Stopped | – | Draining: settling | look at the cluster |
-//! | Draining: settling | View | those who were counted cover it | Sleeping | alarm armed; claim Standing; sleep |
+//! | Draining: settling | View | those who were counted cover it | Sleeping | alarm armed in its slot; claim Standing; sleep |
 //! | Draining: looking | Wake, traffic, it leads, another Pehredar, another plan, a round, switched off, Drain timer, Paused | – | Active | draw a lock |
 //! | Draining: looking | a View that does not cover | – | Active | draw a lock |
 //! | Draining: stopping, Draining: settling | Wake, traffic, it leads, another Pehredar, another plan, a round, switched off, Drain timer, Paused | – | Waking | start the broker |
@@ -87,6 +89,14 @@
 //! A grant names the *lock* that the sleeper last told: a number that is never drawn again, and is drawn anew at every start, wake,
 //! refusal and sight of traffic. So each grant is good once, for one moment. The Pehredar grants to one at a time, and goes on only when
 //! the member *echoes* that lock: it has slept by it or never will.
+//!
+//! # Alarm slots
+//! The first ring of a sleeper's alarm clock comes in its slot of the period, each further one after the whole of it. The slot is its place,
+//! among those whom the plan lets sleep, in the order that the election draws for each term (`crate::sleep` hands it over). That order is one
+//! for all members, so no two have one slot; and it is another in each term and rests on the cluster's key, so nobody without the key can
+//! foresee when whose machine is up. It is in no message and no report, and a member keeps no more of it than who comes before itself.
+//! Slots count from when each falls asleep: that rings are an n-th of the period apart holds for n that go to sleep together. No bound rests
+//! on it: a ring comes within the period, whatever the slot (`sleep/L3`). Whoever sees a machine ring has learnt its place in this term.
 
 mod asked;
 #[cfg(seeded_bugs)]

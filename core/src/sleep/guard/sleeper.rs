@@ -5,12 +5,12 @@ use core::{fmt, mem};
 use super::member::{Fx, Guard, Role};
 use super::watch::covered;
 use super::{Claim, Config, Doing, Event, Purpose, Report, Standing, Timer};
-use crate::members::NodeSet;
+use crate::members::{self, NodeSet};
 use crate::protocol::Draw;
 use crate::replication::LogId;
 use crate::sleep::cover::View;
 use crate::sleep::coverage::Gear;
-use crate::types::{Delay, NodeId, Ticks};
+use crate::types::{Delay, NodeId, Term, Ticks};
 
 /// How far it is on its way down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -290,24 +290,29 @@ impl Guard {
         fx.emit(Event::Sleep { alarm });
     }
 
-    /// The first ring of the sleepers' alarm clocks is spread over the period: with n of them, some clock rings every n-th of it.
+    /// The order of a term is drawn: the same for all members, so that no two sleepers have one place. An older one is no news.
+    pub(super) fn take_place(&mut self, config: &Config, term: Term, order: &members::Order) {
+        if self.ahead.is_none_or(|(known, _)| known <= term) {
+            let place = order.contains(config.me).then(|| order.ahead_of(config.me));
+            self.ahead = place.map(|ahead| (term, ahead));
+        }
+    }
+
+    /// The first rings of those who go to sleep together are spread over the period: with n of them, some clock rings every n-th of it.
+    /// Whose comes when was drawn with the term. Whoever has no place in that order rings last.
     fn alarm_slot(&self, config: &Config) -> Ticks {
-        let sleepers = self
-            .plan
-            .map_or(NodeSet::EMPTY, |(_, plan)| plan.members.minus(plan.watch));
-        let before = sleepers.iter().take_while(|node| *node != config.me).count();
-        let (slot, of) = (
-            u32::try_from(before).unwrap_or(0).saturating_add(1),
-            sleepers.count().max(1),
-        );
-        let period = config.timing.alarm.0;
-        Ticks(
-            period
-                .checked_div(of)
-                .unwrap_or(period)
-                .saturating_mul(slot)
-                .clamp(1, period.max(1)),
-        )
+        let Ticks(period) = config.timing.alarm;
+        let (sleepers, ahead) = match (self.plan, self.ahead) {
+            (Some((id, plan)), Some((term, ahead))) if id.term == term => (plan.members.minus(plan.watch), ahead),
+            _ => return Ticks(period),
+        };
+        #[cfg(not(seeded_bugs))]
+        let ahead = ahead.and(sleepers);
+        #[cfg(seeded_bugs)]
+        let ahead = super::bugs::ahead(config, (ahead, sleepers));
+        let (slot, of) = (ahead.count().saturating_add(1), sleepers.count().max(1));
+        let part = period.checked_div(of).unwrap_or(period);
+        Ticks(part.saturating_mul(slot).clamp(1, period.max(1)))
     }
 
     /// `alarmClock`: it rings, or the machine came up by itself. Looks for a Pehredar, and for one who waits; the broker is not
