@@ -48,7 +48,7 @@ fn two_terms_and_their_plans() {
             Timer::Answer,
         ])
     };
-    passes("deep: sleep on kafka, two terms and their plans", bounds, 682_433);
+    passes("deep: sleep on kafka, two terms and their plans", bounds, 628_513);
 }
 
 /// Who was woken may sleep again.
@@ -63,5 +63,5 @@ fn gear_watch_and_again() {
         traffic_at: NodeSet::only(NodeId(1)),
         ..without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer])
     };
-    passes("deep: sleep on kafka, gear watch and again", bounds, 809_946);
+    passes("deep: sleep on kafka, gear watch and again", bounds, 940_894);
 }

@@ -596,6 +596,33 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         decrees: 5,
         ..plain()
     };
+    let round = || Bounds {
+        brokers: 2,
+        voters: set(&[0, 1]),
+        partitions: vec![duty::Copies {
+            replicas: set(&[0, 1]),
+            in_sync_min: 1,
+        }],
+        calms: true,
+        calm_from_start: true,
+        rounds: 1,
+        terms: 2,
+        headroom: 1,
+        hands_over: true,
+        stands: vec![set(&[1])],
+        votes: vec![set(&[0, 1])],
+        decrees: 20,
+        repeats: false,
+        ..without(&[
+            Timer::Idle,
+            Timer::Probe,
+            Timer::Alarm,
+            Timer::Drain,
+            Timer::Wake,
+            Timer::Answer,
+            Timer::Rouse,
+        ])
+    };
     let on_kafka = |bounds: Bounds| {
         bounds.on(duty::Cluster {
             setup: Setup::new(3, 1, 3, 2),
@@ -704,6 +731,47 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         Bug::P21SleepsUnstopped => safe("a machine that sleeps with its broker running", on_kafka(woken())),
         Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(woken())),
         Bug::ActiveUnstarted => safe("a machine that is woken, and a broker that is not", on_kafka(woken())),
+        Bug::RestartLeavesDown => (
+            "a broker that stays down after a power cut",
+            Bounds {
+                calms: true,
+                all_down: true,
+                deaf: true,
+                repeats: false,
+                voters: set(&[0]),
+                crashes: 2,
+                crash_at: NodeSet::EMPTY,
+                terms: 2,
+                headroom: 1,
+                stands: vec![set(&[0])],
+                ..plainer()
+            }
+            .on(duty::Cluster {
+                setup: Setup::new(2, 1, 2, 1),
+                records: 1,
+                torn: 0,
+                shrinks: false,
+            }),
+            Some(duty::L5),
+        ),
+        Bug::RoundKeepsPehredar => live("a round of maintenance that never comes to its last", round(), duty::L6),
+        Bug::VisitOutrunsPlan => safe("one that is worked on again and again", round()),
+        Bug::FailedWakeUnsaid => live(
+            "a machine that does not wake, and nobody hears of it",
+            Bounds {
+                decrees: 6,
+                ..one_is_dead(Timer::Answer)
+            },
+            duty::L7_PAGED,
+        ),
+        Bug::FailedWakeKept => live(
+            "a machine that does not wake, and is counted on",
+            Bounds {
+                decrees: 6,
+                ..one_is_dead(Timer::Answer)
+            },
+            duty::L7_PAGED,
+        ),
         Bug::SlotByNumber | Bug::SlotAmongAll => safe("its model is that of the slots", plain()),
         Bug::GrantNotRepeated => live("a grant that is lost, and nobody sleeps ever again", plain(), duty::L4),
         Bug::NoTemporary => live(

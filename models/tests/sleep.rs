@@ -5,7 +5,7 @@
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::{Timer, WakeRule};
-use pehra_models::sleep::{Bounds, Copies, L1, L2, L3, L4, L8, World};
+use pehra_models::sleep::{Bounds, Copies, L1, L2, L3, L4, L6, L7, L7_PAGED, L8, World};
 use pehra_models::{Gate, Leads, Report, results};
 
 fn gate(name: &str, bounds: Bounds, states: u64) -> Gate<World> {
@@ -19,11 +19,11 @@ fn passes(name: &str, bounds: Bounds, states: u64) {
 
 fn leads(name: &str, bounds: Bounds, queries: &[Leads<World>], states: u64) {
     let calm = Bounds { calms: true, ..bounds };
-    held(
-        queries
-            .iter()
-            .fold(gate(name, calm, states), |gate, query| gate.leads(*query)),
-    );
+    let most = std::env::var("PEHRA_STATES_MAX")
+        .ok()
+        .and_then(|most| most.parse().ok());
+    let gate = gate(name, calm, states).states_max(most.unwrap_or(4_000_000));
+    held(queries.iter().fold(gate, |gate, query| gate.leads(*query)));
 }
 
 fn held(gate: Gate<World>) {
@@ -52,7 +52,7 @@ fn watch() -> Bounds {
     }
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 19] = [
     "sleep: a wake from outside",
     "sleep: traffic",
     "sleep: traffic in gear watch, which wakes whom it takes",
@@ -70,6 +70,8 @@ const NAMES: [&str; 17] = [
     "sleep: calm, and nobody leads",
     "sleep: calm, traffic, and the first who is called is dead",
     "sleep: calm, traffic, and one who is known to be dead",
+    "sleep: calm, and a round of maintenance",
+    "sleep: calm, and a wake that fails",
 ];
 
 #[test]
@@ -202,7 +204,7 @@ fn a_round_of_maintenance() {
         ..plain()
     };
     bounds.without.push(Timer::Idle);
-    passes(NAMES[10], bounds, 754_154);
+    passes(NAMES[10], bounds, 724_150);
 }
 
 /// Three partitions whose copies overlap; the reading suggests two that may not both sleep.
@@ -286,4 +288,41 @@ fn after_a_calm_another_is_called_for_one_who_does_not_answer() {
 fn after_a_calm_another_is_called_for_one_who_is_silent() {
     let bounds = one_is_dead(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Answer]);
     leads(NAMES[16], bounds, &[L1], 47_821);
+}
+
+/// Of two, who may not sleep: the Pehredar is worked on last, by its successor. With three, a call to wake may have to be repeated, and the
+/// states are too many.
+#[test]
+fn after_a_calm_a_round_of_maintenance_visits_all_and_ends() {
+    let mut bounds = Bounds {
+        never: &["stopped"],
+        brokers: 2,
+        voters: set(&[0, 1]),
+        partitions: vec![Copies {
+            replicas: set(&[0, 1]),
+            in_sync_min: 1,
+        }],
+        calm_from_start: true,
+        rounds: 1,
+        terms: 2,
+        headroom: 1,
+        hands_over: true,
+        stands: vec![set(&[1])],
+        votes: vec![set(&[0, 1])],
+        decrees: 20,
+        deaf: true,
+        repeats: false,
+        ..plain()
+    };
+    bounds.without.extend([Timer::Idle, Timer::Rouse]);
+    leads(NAMES[17], bounds, &[L6], 8_607);
+}
+
+#[test]
+fn after_a_calm_a_wake_that_fails_is_told() {
+    let bounds = Bounds {
+        decrees: 6,
+        ..one_is_dead(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Answer])
+    };
+    leads(NAMES[18], bounds, &[L7, L7_PAGED], 164_685);
 }

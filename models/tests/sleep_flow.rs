@@ -173,7 +173,7 @@ fn input(state: &State, action: &Action, member: u8, next: Place) -> &'static st
         Action::Up(_) => "Up",
         Action::Traffic(_) => "traffic",
         Action::Wake(_) => "Wake",
-        Action::Crash(_) | Action::PowerLoss(..) => "start, restart",
+        Action::Crash(_) | Action::AllDown(_) | Action::PowerLoss(..) => "start, restart",
         // There is no Kafka beneath these worlds.
         Action::Kafka(_) => "nothing",
         Action::Done(_) => "Done",

@@ -6,15 +6,20 @@ use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::Timer;
 use pehra_models::kafka::Setup;
-use pehra_models::sleep::{Bounds, Cluster, World};
-use pehra_models::{Gate, Report, results};
+use pehra_models::sleep::{Bounds, Cluster, L5, World};
+use pehra_models::{Gate, Leads, Report, results};
 
 fn passes(name: &str, bounds: Bounds, states: u64) {
+    leads(name, bounds, &[], states);
+}
+
+fn leads(name: &str, bounds: Bounds, queries: &[Leads<World>], states: u64) {
     let words = bounds.words();
     let gate = Gate::new(World::new(bounds)).name(name).bounds(words).golden(states);
     let most = std::env::var("PEHRA_STATES_MAX")
         .ok()
         .and_then(|most| most.parse().ok());
+    let gate = queries.iter().fold(gate, |gate, query| gate.leads(*query));
     let report = gate.states_max(most.unwrap_or(8_000_000)).run().require();
     println!("{report}");
     results::compare("gates", &report);
@@ -41,7 +46,7 @@ fn without(timers: &[Timer]) -> Bounds {
     }
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "sleep on kafka: a wake from outside",
     "sleep on kafka: two terms, led by one who may sleep",
     "sleep on kafka: two terms, led by one on duty",
@@ -49,6 +54,7 @@ const NAMES: [&str; 7] = [
     "sleep on kafka: two partitions",
     "sleep on kafka: copies that lag",
     "sleep on kafka: gear watch",
+    "sleep on kafka: calm, and all were down",
 ];
 
 #[test]
@@ -149,4 +155,27 @@ fn gear_watch() {
         ..plainer()
     };
     passes(NAMES[6], bounds.on(three(1, 1)), 76_249);
+}
+
+/// All who do not sleep crash at one moment, and start again. Of two brokers one watches and the other may sleep.
+#[test]
+fn after_all_were_down_somebody_watches_and_leaders_are_back() {
+    let bounds = Bounds {
+        calms: true,
+        all_down: true,
+        deaf: true,
+        repeats: false,
+        voters: set(&[0]),
+        crashes: 2,
+        crash_at: NodeSet::EMPTY,
+        terms: 2,
+        headroom: 1,
+        stands: vec![set(&[0])],
+        ..plainer()
+    };
+    let two = Cluster {
+        setup: Setup::new(2, 1, 2, 1),
+        ..three(1, 1)
+    };
+    leads(NAMES[7], bounds.on(two), &[L5], 176_836);
 }

@@ -89,6 +89,14 @@ pub struct Bounds {
     pub never: &'static [&'static str],
     /// For liveness: there is one moment after which nothing more goes wrong.
     pub calms: bool,
+    /// It has come when all begins; what an admin orders comes after it.
+    pub calm_from_start: bool,
+    /// It comes with this: all who do not sleep crash at one moment, of the sleepers any, and what is under way is lost.
+    pub all_down: bool,
+    /// So many of the terms are for after it.
+    pub headroom: u8,
+    /// A leader that lets another lead stands for no later term, and after the calm another is elected.
+    pub hands_over: bool,
     /// What the brokers are brokers of; where there is none, whoever is up is in sync.
     pub kafka: Option<Cluster>,
     /// The bug.
@@ -131,6 +139,10 @@ impl Bounds {
             unwakeable: false,
             never: &[],
             calms: false,
+            calm_from_start: false,
+            all_down: false,
+            headroom: 0,
+            hands_over: false,
             kafka: None,
             #[cfg(seeded_bugs)]
             bug: None,
@@ -278,6 +290,20 @@ impl Bounds {
         }
         if self.unwakeable {
             words.push("and not even these".into());
+        }
+        if self.calm_from_start {
+            words.push("calm from the start".into());
+        }
+        if self.all_down {
+            words.push(
+                "at some moment all who do not sleep crash, of the sleepers any, and from then on it is calm".into(),
+            );
+        }
+        if self.headroom > 0 {
+            words.push(format!("{} of the terms after the calm", self.headroom));
+        }
+        if self.hands_over {
+            words.push("a leader that lets another lead is followed by another".into());
         }
         words.push(format!(
             "the log as its claims say, one leads and all are idle at the start, {} letters of a kind under way between two, lost, late{}",

@@ -134,6 +134,15 @@ impl World {
         crashed || cluster.shrinks || partitions.all(|number| state.kafka.is_writable(&cluster.setup, number))
     }
 
+    /// Whether every partition has a leader.
+    pub(super) fn all_are_led(&self, state: &State) -> bool {
+        let Some(cluster) = &self.bounds().kafka else {
+            return true;
+        };
+        let mut partitions = cluster.setup.all_partitions();
+        partitions.all(|number| state.kafka.partition(number).leader.is_some())
+    }
+
     /// Whoever is Active has a broker that runs, and is in sync unless copies may lag here.
     pub(super) fn whoever_is_up_is_in_sync(&self, state: &State) -> bool {
         let Some(cluster) = &self.bounds().kafka else {

@@ -37,7 +37,7 @@ fn draw(diagram: &mut Diagram, action: &Action) {
         Action::Deliver(letter) => {
             return diagram.arrow(letter.from.into(), letter.to.into(), words::message(&letter.message));
         }
-        Action::Calm | Action::Kafka(_) => return diagram.between(words::action(action)),
+        Action::Calm | Action::AllDown(_) | Action::Kafka(_) => return diagram.between(words::action(action)),
         Action::Fire(member, timer) => (*member, Mark::Clock, words::timer(timer)),
         Action::Decide(member) => (*member, Mark::Disk, "its proposal is decided".to_owned()),
         Action::Learn(member) => (*member, Mark::Dot, "is told of the next decree".into()),

@@ -75,7 +75,7 @@ impl Kinds for World {
             Action::Up(_) => "up",
             Action::Traffic(_) => "traffic",
             Action::Wake(_) => "wake",
-            Action::Crash(_) => "crash",
+            Action::Crash(_) | Action::AllDown(_) => "crash",
             Action::Done(_) => "done",
             Action::Enable(..) | Action::Disable(_) => "switch",
             Action::Round(..) => "round",
@@ -119,7 +119,7 @@ impl Kinds for World {
             "crash" => bounds.crashes > 0,
             "done" | "round" => bounds.rounds > 0,
             "switch" => bounds.switches > 0,
-            "calm" => bounds.calms,
+            "calm" => bounds.calms && !bounds.all_down && !bounds.calm_from_start,
             "power loss" => bounds.crashes > 0 && bounds.kafka.is_some_and(|it| it.torn > 0),
             "write" | "fetch" => bounds.kafka.is_some_and(|it| it.records > 0),
             "start" | "unfence" | "expand" => bounds.kafka.is_some(),
@@ -166,6 +166,7 @@ impl Kinds for World {
             | Action::Wake(_)
             | Action::Crash(_)
             | Action::PowerLoss(..)
+            | Action::AllDown(_)
             | Action::Enable(..)
             | Action::Disable(_)
             | Action::Round(..)

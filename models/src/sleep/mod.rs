@@ -21,7 +21,7 @@ mod world;
 
 pub use bounds::{Bounds, Cluster, Copies};
 
-pub use queries::{L1, L2, L3, L4, L6, L8};
+pub use queries::{L1, L2, L3, L4, L5, L6, L7, L7_PAGED, L8};
 pub use state::{Action, State};
 pub use world::World;
 

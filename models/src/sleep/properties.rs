@@ -51,6 +51,8 @@ pub const S10: &str =
 pub const S12: &str = "sleep/S12 every sleeper has its alarm clock armed";
 /// Switch.
 pub const S13: &str = "sleep/S13 only an order with a higher epoch switches on";
+/// A round of maintenance.
+pub const L6_ONCE: &str = "sleep/L6 a round of maintenance visits nobody twice, where no call to wake comes late";
 /// Core's own.
 pub const CHECK: &str = "sleep/check invariants of all members";
 
@@ -76,6 +78,7 @@ pub mod broken {
     pub(in crate::sleep) const S3_NOW: u16 = 128;
     pub(in crate::sleep) const S3_STOP: u16 = 256;
     pub(in crate::sleep) const S3_LOOKED: u16 = 512;
+    pub(in crate::sleep) const L6_ONCE: u16 = 1024;
 
     /// Of a member that lives on. Judged from outside: by the log, the leaders and what was known before, not by the code's own
     /// reasons.
@@ -292,18 +295,23 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
                     .is_ok()
             })
         }),
-        Property::sometimes("one sleeps", |world: &World, state: &State| {
-            world
-                .members()
-                .any(|member| state.guard(member).state() == Broker::Sleeping)
-        }),
-        Property::sometimes("one that slept is up again", |world: &World, state: &State| {
-            world
-                .members()
-                .any(|member| state.guard(member).state() == Broker::Active && !state.guard(member).is_idle())
-                || state.left.traffic == world.bounds().traffic
-        }),
     ];
+    // Of two voters both stay awake.
+    if bounds.voters.count() != 2 {
+        all.extend([
+            Property::sometimes("one sleeps", |world: &World, state: &State| {
+                world
+                    .members()
+                    .any(|member| state.guard(member).state() == Broker::Sleeping)
+            }),
+            Property::sometimes("one that slept is up again", |world: &World, state: &State| {
+                world
+                    .members()
+                    .any(|member| state.guard(member).state() == Broker::Active && !state.guard(member).is_idle())
+                    || state.left.traffic == world.bounds().traffic
+            }),
+        ]);
+    }
     if let Some(cluster) = &bounds.kafka {
         all.extend(on_kafka(bounds.gear, cluster.setup.keeps_eligible));
     }
@@ -317,7 +325,12 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
             },
         ));
     }
-    if bounds.terms > 1 && bounds.decrees > 3 {
+    if bounds.rounds > 0 && bounds.calm_from_start && bounds.without.contains(&Timer::Rouse) {
+        all.push(Property::always(L6_ONCE, |_, state: &State| {
+            state.broken & broken::L6_ONCE == 0
+        }));
+    }
+    if bounds.terms > 1 && bounds.decrees > 3 && bounds.headroom == 0 {
         all.push(Property::sometimes(
             "one sleeps under a later plan",
             |world: &World, state: &State| {

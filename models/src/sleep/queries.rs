@@ -1,9 +1,12 @@
 //! Liveness, asked after the calm.
 
-use pehra_core::sleep::guard::State as Broker;
+use pehra_core::members::NodeSet;
+use pehra_core::sleep::guard::{Role, State as Broker};
+use pehra_core::types::NodeId;
 
-use super::state::State;
+use super::state::{Process, State};
 use super::world::World;
+use crate::kafka::Presence;
 use crate::lasso::Leads;
 
 /// What traffic needs is up again.
@@ -47,11 +50,37 @@ pub const L3: Leads<World> = Leads {
     },
 };
 
+/// After all were down.
+pub const L5: Leads<World> = Leads {
+    name: "sleep/L5 after all were down somebody watches and every partition has a leader",
+    from: |world, state| state.calm && world.members().all(|member| !is_up(world, state, member)),
+    to: |world, state| led(state) && world.all_are_led(state),
+};
+
 /// A round of maintenance ends.
 pub const L6: Leads<World> = Leads {
     name: "sleep/L6 a round of maintenance ends, having visited all",
     from: |world, state| state.calm && world.members().any(|member| !state.guard(member).round().is_empty()),
-    to: |world, state| world.members().all(|member| state.guard(member).round().is_empty()),
+    to: |world, state| {
+        world.members().all(|member| state.guard(member).round().is_empty()) && state.visited == world.bounds().all()
+    },
+};
+
+/// A wake ends.
+pub const L7: Leads<World> = Leads {
+    name: "sleep/L7 a wake ends",
+    from: |world, state| state.calm && !called(world, state).is_empty(),
+    to: |world, state| called(world, state).is_empty(),
+};
+
+/// And if it fails, somebody hears of it.
+pub const L7_PAGED: Leads<World> = Leads {
+    name: "sleep/L7 whoever is called and is gone leaves the plan, and a person is told",
+    from: |world, state| state.calm && !called(world, state).and(gone(world, state)).is_empty(),
+    to: |world, state| {
+        let gone = gone(world, state);
+        !gone.is_empty() && gone.is_within(state.paged) && gone.and(world.latest_members(state)).is_empty()
+    },
 };
 
 /// A change that is given up leaves nobody half way.
@@ -73,4 +102,29 @@ fn led(state: &State) -> bool {
         .leaders
         .last()
         .is_some_and(|leader| state.at(*leader).heard && state.at(*leader).term == state.top())
+}
+
+fn is_up(world: &World, state: &State, member: u8) -> bool {
+    let runs = world.bounds().kafka.is_none() || state.kafka.broker(member) == Presence::Up;
+    runs && state.at(member).process == Process::Up
+}
+
+/// Whom the Pehredar calls, until they say that they are up.
+fn called(world: &World, state: &State) -> NodeSet {
+    let calls = |member| match state.guard(member).role() {
+        Role::Pehredar(watch) if led(state) && state.leaders.last() == Some(&member) => watch.rousing(),
+        Role::Pehredar(_) | Role::None | Role::Temporary => NodeSet::EMPTY,
+    };
+    world.members().map(calls).fold(NodeSet::EMPTY, NodeSet::or)
+}
+
+/// Those whom nothing wakes.
+fn gone(world: &World, state: &State) -> NodeSet {
+    let asleep = |member: &u8| state.guard(*member).state() == Broker::Sleeping;
+    let asleep: NodeSet = world
+        .members()
+        .filter(asleep)
+        .map(|member| NodeId(member.into()))
+        .collect();
+    asleep.and(world.bounds().gone)
 }

@@ -65,6 +65,8 @@ pub struct Around {
     pub looked_before: bool,
     /// The term of the grant by which it is on its way down, asleep or worked on; zero if none.
     pub granted: u8,
+    /// It leads, and lets another lead.
+    pub yields: bool,
 }
 
 /// A decree, and the term of its leader.
@@ -116,6 +118,10 @@ pub struct State {
     pub calm: bool,
     /// Traffic was seen, and not all that it takes was up since.
     pub needed: bool,
+    /// Where liveness is asked of a round of maintenance: those that were worked on since it began.
+    pub visited: NodeSet,
+    /// Where machines may be gone: those of whom a person was told.
+    pub paged: NodeSet,
     /// What steps have shown to be broken.
     pub broken: u16,
 }
@@ -178,6 +184,8 @@ pub enum Action {
     Crash(u8),
     /// The same, without power: so many of its broker's newest records were not on its disk.
     PowerLoss(u8, u8),
+    /// These crash at one moment, and all that is under way is lost; nothing goes wrong from there on.
+    AllDown(NodeSet),
     /// Kafka does something, or a client of it.
     Kafka(Step),
     /// The work on it is done.

@@ -220,6 +220,9 @@ pub fn action(action: &Action) -> String {
         Action::PowerLoss(member, records) => {
             format!("n{member} loses its power, and its broker its {records} newest records; it starts again")
         }
+        Action::AllDown(these) => {
+            format!("the machines of {these:?} crash at once and start again; nothing goes wrong from here on")
+        }
         Action::Kafka(step) => format!("Kafka: {}", crate::kafka::words::step(*step)),
         Action::Done(member) => format!("the work on n{member} is done"),
         Action::Enable(member, 0) => format!("n{member} is asked again to switch on, with the last epoch"),

@@ -167,6 +167,15 @@ impl World {
         known.iter().enumerate().rev().find_map(plan)
     }
 
+    /// Those who take part by the latest plan that is decided.
+    pub(super) fn latest_members(&self, state: &State) -> NodeSet {
+        let members = |decided: &Decided| match decided.decree {
+            Decree::Plan(plan) => Some(plan.members),
+            Decree::Switch { .. } | Decree::Round { .. } => None,
+        };
+        state.log.iter().rev().find_map(members).unwrap_or(self.bounds.all())
+    }
+
     /// One reading of the cluster, begun and ended now.
     fn view(&self, state: &State, member: u8, (gear, awake): (Gear, NodeSet)) -> View {
         let topology = match &self.bounds.kafka {
@@ -279,8 +288,21 @@ impl World {
         }
         self.cluster_steps(state, actions);
         if self.bounds.calms && !state.calm {
-            actions.push(Action::Calm);
+            if self.bounds.all_down {
+                self.all_down(state, actions);
+            } else {
+                actions.push(Action::Calm);
+            }
         }
+    }
+
+    fn all_down(&self, state: &State, actions: &mut Vec<Action>) {
+        let asleep = |node: &NodeId| state.guard(u8::try_from(node.0).expect("few")).state() == Broker::Sleeping;
+        let sleepers: NodeSet = self.bounds.all().iter().filter(asleep).collect();
+        let up = self.bounds.all().minus(sleepers);
+        let all = (0..1_u64 << self.bounds.brokers).map(NodeSet::from_bits);
+        let these = all.filter(|these| these.is_within(sleepers));
+        actions.extend(these.map(|these| Action::AllDown(these.or(up))));
     }
 
     /// Whether enough are up for traffic: one gear more than the lowest.
@@ -336,7 +358,8 @@ impl World {
 
     fn elections(&self, state: &State, member: u8, actions: &mut Vec<Action>) {
         let term = state.top() + 1;
-        if term > self.bounds.terms || !self.bounds.may_lead(term).contains(NodeId(member.into())) {
+        let most = self.bounds.terms - if state.calm { 0 } else { self.bounds.headroom };
+        if term > most || state.at(member).yields || !self.bounds.may_lead(term).contains(NodeId(member.into())) {
             return;
         }
         let all = self.bounds.voters;
@@ -358,9 +381,12 @@ impl World {
         }
     }
 
-    /// After the calm nobody is elected while a leader leads.
+    /// After the calm nobody is elected while a leader leads and does not let another lead.
     fn may_vote(state: &State) -> bool {
-        let leads = |leader: &u8| state.at(*leader).heard && state.at(*leader).term == state.top();
+        let leads = |leader: &u8| {
+            let around = state.at(*leader);
+            around.heard && around.term == state.top() && !around.yields
+        };
         !state.calm || (!state.leaders.last().is_some_and(leads))
     }
 
@@ -397,7 +423,7 @@ impl World {
             Action::Follow(member) => {
                 let (leader, top) = (*state.leaders.last()?, state.top());
                 let around = &mut state.around[usize::from(*member)];
-                (around.term, around.heard, around.proposed) = (top, true, None);
+                (around.term, around.heard, around.proposed, around.yields) = (top, true, None, false);
                 let (leader, term) = (NodeId(leader.into()), Term(top.into()));
                 self.act(&mut state, *member, news(News::Following { leader, term }))?;
             }
@@ -462,6 +488,15 @@ impl World {
                 state.left.rounds -= 1;
                 self.act(&mut state, *member, order(Order::Maintain(*nodes)))?;
             }
+            Action::AllDown(these) => {
+                (state.calm, state.left) = (true, Left::default());
+                for node in these.iter() {
+                    let member = u8::try_from(node.0).expect("few");
+                    self.in_kafka(&mut state, Step::Kill(member));
+                    self.crash(&mut state, member)?;
+                }
+                self.change_net(&mut state, |net| net.retain(|_| false));
+            }
             Action::Calm => {
                 state.calm = true;
                 state.left = Left::default();
@@ -497,7 +532,7 @@ impl World {
         for voter in votes.iter() {
             let voter = u8::try_from(voter.0).expect("few");
             let around = &mut state.around[usize::from(voter)];
-            (around.term, around.heard, around.proposed) = (term, voter == member, None);
+            (around.term, around.heard, around.proposed, around.yields) = (term, voter == member, None, false);
             let term = Term(term.into());
             let news = if voter == member {
                 News::Leading { term }
@@ -512,7 +547,7 @@ impl World {
 
     fn lose(&self, state: &mut State, member: u8) -> Option<()> {
         let around = &mut state.around[usize::from(member)];
-        (around.heard, around.proposed) = (false, None);
+        (around.heard, around.proposed, around.yields) = (false, None, false);
         let term = Term(around.term.into());
         let news = Command::News(News::Leaderless { term });
         self.act(state, member, What::Feed(Input::Commanded(RequestId(0), news)))
@@ -556,10 +591,23 @@ impl World {
                 Said::Event(Event::Sleep { .. }) => {
                     self.in_kafka(state, Step::Freeze(member));
                 }
-                Said::Event(Event::Maintain) => around.process = Process::Down,
+                Said::Event(Event::Maintain) => {
+                    around.process = Process::Down;
+                    let node = NodeId(member.into());
+                    if self.bounds.calms && state.visited.contains(node) {
+                        state.broken |= broken::L6_ONCE;
+                    }
+                    if self.bounds.calms {
+                        state.visited.insert(node);
+                    }
+                }
                 Said::Report(Report::Start) => around.wanted_up = true,
+                Said::Report(Report::Alert { node }) if self.bounds.calms && self.bounds.gone.contains(*node) => {
+                    state.paged.insert(*node);
+                }
                 // Another one leads: the log hands over. Here that is an election like any other.
-                Said::Event(Event::Yield | Event::Watching { .. }) | Said::Report(_) | Said::Armed(..) => {}
+                Said::Event(Event::Yield) => around.yields = self.bounds.hands_over,
+                Said::Event(Event::Watching { .. }) | Said::Report(_) | Said::Armed(..) => {}
             }
         }
         state.net = self.parts.nets.share(net);
@@ -692,6 +740,7 @@ impl World {
             proposed: None,
             looked_before: false,
             granted: 0,
+            yields: false,
         };
         let bounds = &self.bounds;
         let kafka = bounds
@@ -715,6 +764,8 @@ impl World {
             },
             calm: false,
             needed: false,
+            visited: NodeSet::EMPTY,
+            paged: NodeSet::EMPTY,
             broken: 0,
         };
         let mut state = self.renamed(start);
@@ -741,6 +792,7 @@ impl World {
             state = self.apply(&state, &Action::Fire(member, Timer::Idle)).expect("a timer");
         }
         self.change_net(&mut state, |net| net.retain(|_| false));
+        state.calm = self.bounds.calm_from_start;
         self.renamed(state)
     }
 

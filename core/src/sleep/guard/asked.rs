@@ -98,14 +98,32 @@ impl Guard {
         fx.report(Report::Refused { request, refusal });
     }
 
-    pub(super) fn go_on_with_round(&mut self, visited: NodeSet, fx: Fx<'_>) {
-        let left = self.round.minus(visited);
-        if left == self.round {
-            return;
+    /// Proposes that those who were worked on leave the round. Nothing else is planned or granted before that is decided, and it waits for
+    /// a decree that is under way: or they would be worked on again. Whether there is something to wait for.
+    pub(super) fn go_on_with_round(&mut self, config: &Config, fx: Fx<'_>) -> bool {
+        let round = self.round;
+        let Role::Pehredar(watch) = &mut self.role else {
+            return false;
+        };
+        watch.visited = watch.visited.and(round);
+        if watch.visited.is_empty() {
+            return false;
         }
-        if let Role::Pehredar(watch) = &mut self.role {
+        #[cfg(seeded_bugs)]
+        let waits = watch.proposed && !config.has(super::bugs::Bug::VisitOutrunsPlan);
+        #[cfg(not(seeded_bugs))]
+        let waits = watch.proposed;
+        let _ = config;
+        if !waits {
             watch.proposed = true;
-            fx.emit(Event::Propose(Decree::Round { left }));
+            fx.emit(Event::Propose(Decree::Round {
+                left: round.minus(watch.visited),
+            }));
+            #[cfg(seeded_bugs)]
+            if config.has(super::bugs::Bug::VisitOutrunsPlan) {
+                watch.visited = NodeSet::EMPTY;
+            }
         }
+        true
     }
 }

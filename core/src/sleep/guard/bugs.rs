@@ -122,11 +122,21 @@ pub enum Bug {
     SlotByNumber,
     /// An alarm slot is a place among all members, of as many as sleep: the last ones have one slot.
     SlotAmongAll,
+    /// Whoever starts again leaves its broker down.
+    RestartLeavesDown,
+    /// A Pehredar that has only itself left to be worked on does not let another lead.
+    RoundKeepsPehredar,
+    /// That one was worked on is proposed while another decree is under way, and then forgotten.
+    VisitOutrunsPlan,
+    /// A wake fails, and nobody is told.
+    FailedWakeUnsaid,
+    /// A wake fails, and whoever was called stays in the plan.
+    FailedWakeKept,
 }
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 39] = [
+    pub const HUNTED: [Self; 44] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -166,6 +176,11 @@ impl Bug {
         Self::EarlyReadingKept,
         Self::SlotByNumber,
         Self::SlotAmongAll,
+        Self::RestartLeavesDown,
+        Self::RoundKeepsPehredar,
+        Self::VisitOutrunsPlan,
+        Self::FailedWakeUnsaid,
+        Self::FailedWakeKept,
     ];
 }
 
@@ -220,6 +235,15 @@ pub(super) fn ahead(config: &Config, (ahead, sleepers): (NodeSet, NodeSet)) -> N
         Some(Bug::SlotByNumber) => NodeSet::first(config.me.0).and(sleepers),
         Some(Bug::SlotAmongAll) => ahead,
         _ => ahead.and(sleepers),
+    }
+}
+
+/// Of those whose wake has failed, who is known to be silent, and of whom a person is told.
+pub(super) fn failed(config: &Config, failed: NodeSet) -> (NodeSet, NodeSet) {
+    match config.bug {
+        Some(Bug::FailedWakeUnsaid) => (failed, NodeSet::EMPTY),
+        Some(Bug::FailedWakeKept) => (NodeSet::EMPTY, failed),
+        _ => (failed, failed),
     }
 }
 

@@ -97,6 +97,8 @@ impl Protocol for Guard {
             looking: false,
             look_again: false,
         };
+        #[cfg(seeded_bugs)]
+        let has_broker = has_broker && !config.has(super::bugs::Bug::RestartLeavesDown);
         if has_broker {
             fx.report(Report::Start);
         }

@@ -25,6 +25,9 @@
 //! * `sleep/L2` When no Pehredar is to be found, all wake up.
 //! * `sleep/L3` Every sleeper wakes up again, by its alarm clock if by nothing else.
 //! * `sleep/L4` A healthy cluster that stays idle lets sleep whom it can.
+//! * `sleep/L5` After all were down somebody watches, and every partition has a leader.
+//! * `sleep/L6` A round of maintenance visits all its members, and ends.
+//! * `sleep/L7` A wake ends: those who were called are up, or leave the plan and a person is told.
 //! * `sleep/L8` Whoever is on its way gets somewhere.
 //!
 //! # What it assumes
@@ -70,6 +73,7 @@
 //! | Pehredar | Enable order | a higher epoch, all are awake | Pehredar | proposes to switch on |
 //! | Pehredar | Disable order, traffic by policy | – | Pehredar | wakes all, and proposes to switch off |
 //! | Pehredar | Maintain order | no round is under way | Pehredar | proposes a round |
+//! | Pehredar | Standing of one whose work is done | – | Pehredar | proposes the round without it, before anything else |
 //! | Pehredar | a round that has only itself left | – | Pehredar | lets another lead |
 //!
 //! # Messages

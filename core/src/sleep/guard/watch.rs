@@ -54,6 +54,8 @@ pub struct Watch {
     pub(super) listened: bool,
     /// All is to be switched off as soon as all are awake.
     pub(super) disabling: bool,
+    /// Those of the round who were worked on, while that is not decided.
+    pub(super) visited: NodeSet,
 }
 
 impl Watch {
@@ -105,6 +107,7 @@ impl Watch {
             wanted: self.wanted,
             listened: self.listened,
             disabling: self.disabling,
+            visited: self.visited,
         }
     }
 
@@ -215,7 +218,10 @@ impl Guard {
         if wanted || self.has_listened() {
             self.rouse(config, missing, fx);
         }
-        if self.finish_disabling(fx) || self.plan_anew(config, view, (there, wanted), fx) {
+        if self.finish_disabling(fx)
+            || self.go_on_with_round(config, fx)
+            || self.plan_anew(config, view, (there, wanted), fx)
+        {
             return;
         }
         self.grant(config, view, fx);
@@ -310,7 +316,10 @@ impl Guard {
             None => watch.next(purpose, config, current, round),
         };
         let Some((node, lock)) = next else {
-            if purpose == Purpose::Maintenance && round == NodeSet::only(config.me) {
+            let is_last = purpose == Purpose::Maintenance && round == NodeSet::only(config.me);
+            #[cfg(seeded_bugs)]
+            let is_last = is_last && !config.has(super::bugs::Bug::RoundKeepsPehredar);
+            if is_last {
                 fx.emit(Event::Yield);
             }
             return;
@@ -388,17 +397,16 @@ impl Guard {
         });
         #[cfg(seeded_bugs)]
         let over = over.or(watch.given.filter(|_| config.has(super::bugs::Bug::GrantsWithoutEcho)));
-        let mut visited = NodeSet::EMPTY;
         if let Some(given) = over {
             watch.given = None;
             if given.purpose == Purpose::Maintenance && standing.carried_out && standing.echo == given.lock {
-                visited.insert(from);
+                watch.visited.insert(from);
             }
         }
         if watch.rousing.is_empty() && !before.rousing.is_empty() {
             watch.end_rousing(config, fx);
         }
-        self.go_on_with_round(visited, fx);
+        self.go_on_with_round(config, fx);
         // Its own word of it may have been lost.
         if standing.busy && !before.busy.contains(from) {
             self.on_traffic_elsewhere(config, from, fx);
