@@ -56,6 +56,7 @@ mod address;
 pub mod ask;
 mod check;
 mod cluster;
+mod of_guard;
 mod problem;
 mod seed;
 pub mod signed;

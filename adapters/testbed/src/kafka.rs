@@ -1,29 +1,18 @@
-//! Real Apache Kafka from Maven's artefacts: one node in KRaft mode, broker and controller in one; whole clusters are in
+//! Real Apache Kafka, as [`pehra_kafka_local`] has it: one node in KRaft mode, broker and controller in one; whole clusters are in
 //! [`cluster`].
-//!
-//! The jars (54 MB) are fetched once and kept outside the clone, in `$XDG_CACHE_HOME/pehra/kafka-<version>`
-//! (`~/.cache` if unset). A node has a small heap and is up in two to three seconds.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use pehra_kafka_local::{INSTALL, Jars, SERVES, random_id};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 pub mod cluster;
 
 use crate::process::{Process, free_port, wait_until};
-
-/// What installs what this needs.
-const INSTALL: &str = "apt-get install -y default-jre-headless maven";
-
-/// Our own project file: only names what to fetch.
-const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/pom.xml");
-
-/// How a node logs.
-const LOG4J: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/log4j2.xml");
 
 /// How long a node may take to serve. After `kill -9` it takes longest: its old session has to run out first.
 const START_MAX: Duration = Duration::from_secs(90);
@@ -32,7 +21,7 @@ const START_MAX: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub struct Kafka {
     folder: TempDir,
-    jars: PathBuf,
+    jars: Jars,
     port: u16,
     inner: Option<u16>,
     process: Option<Process>,
@@ -95,7 +84,8 @@ listener.name.client.ssl.keystore.location={}
             ));
         }
         fs::write(folder.path().join("node.properties"), text).expect("writing node.properties");
-        let formatted = java(&jars)
+        let formatted = jars
+            .java()
             .args([
                 "kafka.tools.StorageTool",
                 "format",
@@ -126,43 +116,13 @@ listener.name.client.ssl.keystore.location={}
         kafka
     }
 
-    /// Fetches the jars, unless that was done before. Where they are.
+    /// Fetches the jars, unless that was done before.
     ///
     /// # Panics
     /// If Maven is missing, with the line that installs it; if it cannot fetch them.
     #[must_use]
-    pub fn fetch() -> PathBuf {
-        let pom = fs::read_to_string(POM).expect("reading our pom.xml");
-        let version = between(&pom, "<kafka.version>", "</kafka.version>");
-        let caches = crate::cache_folder();
-        fs::create_dir_all(&caches).unwrap_or_else(|error| panic!("cannot make {}: {error}", caches.display()));
-        let jars = caches.join(format!("kafka-{version}"));
-        // Held until the end of this function, also by other processes that would fetch the same.
-        let lock = File::create(caches.join(format!("kafka-{version}.lock"))).expect("making the lock of the jars");
-        lock.lock().expect("waiting for the lock of the jars");
-        let complete = jars.join(".complete");
-        // The mark holds the list that was fetched, so that another list is fetched anew.
-        if fs::read_to_string(&complete).is_ok_and(|fetched| fetched == pom) {
-            return jars;
-        }
-        let _ = fs::remove_dir_all(&jars);
-        let outcome = Command::new("mvn")
-            .args(["-q", "-B", "-f", POM])
-            .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
-            .arg(format!("-DoutputDirectory={}", jars.display()))
-            .arg("-DincludeScope=runtime")
-            .stdin(Stdio::null())
-            .output();
-        match outcome {
-            Ok(output) if output.status.success() => fs::write(&complete, pom).expect("marking the jars complete"),
-            Ok(output) => panic!(
-                "Maven could not fetch Kafka {version}; is the network there?\n{}{}",
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            ),
-            Err(error) => panic!("cannot start Maven ({error}). Install it with: {INSTALL}"),
-        }
-        jars
+    pub fn fetch() -> Jars {
+        Jars::fetch().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Where it listens: the same after every restart.
@@ -217,10 +177,8 @@ listener.name.client.ssl.keystore.location={}
         self.stop();
         let path = self.folder.path().join("node.log");
         let log = File::create(&path).expect("making node.log");
-        let mut command = node(&self.jars);
+        let mut command = self.jars.node(&self.folder.path().join("node.properties"));
         command
-            .arg("kafka.Kafka")
-            .arg(self.folder.path().join("node.properties"))
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle on node.log"))
             .stdout(log);
@@ -228,7 +186,7 @@ listener.name.client.ssl.keystore.location={}
         let text = || fs::read_to_string(&path).unwrap_or_default();
         wait_until("Kafka serves", START_MAX, || {
             assert!(process.is_running(), "Kafka ended while starting:\n{}", tail(&text()));
-            text().contains("Transition from STARTING to STARTED")
+            text().contains(SERVES)
         });
         self.process = Some(process);
     }
@@ -236,10 +194,7 @@ listener.name.client.ssl.keystore.location={}
     /// One of Kafka's own tools, such as `org.apache.kafka.tools.TopicCommand`, ready to be started.
     #[must_use]
     pub fn tool(&self, class: &str, arguments: &[&str]) -> Command {
-        let mut command = java(&self.jars);
-        // What it says on standard output is for its caller.
-        command.arg("-Dlog4j2.level=OFF").arg(class).args(arguments);
-        command
+        self.jars.tool(class, arguments)
     }
 
     /// The last lines of its log.
@@ -247,25 +202,6 @@ listener.name.client.ssl.keystore.location={}
     pub fn log(&self) -> String {
         tail(&fs::read_to_string(self.folder.path().join("node.log")).unwrap_or_default())
     }
-}
-
-/// Java that logs for a node.
-fn node(jars: &Path) -> Command {
-    let mut command = java(jars);
-    command.arg(format!("-Dlog4j2.configurationFile=file:{LOG4J}"));
-    command
-}
-
-/// Java with a small heap and these jars. The class path holds a star, which Java itself must see.
-fn java(jars: &Path) -> Command {
-    let mut command = Command::new("java");
-    command.env("CLASSPATH", jars.join("*")).args([
-        "-Xms48m",
-        "-Xmx192m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-    ]);
-    command
 }
 
 fn properties(folder: &Path, port: u16, controller: u16) -> String {
@@ -300,25 +236,6 @@ log.cleaner.dedupe.buffer.size=2097152
 ",
         folder.display()
     )
-}
-
-/// 16 random bytes as Kafka writes them: base64 for URLs, without padding.
-fn random_id() -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number: u128 = rand::random();
-    // 126 bits in 21 letters, the last two bits in one more; the first letter is none that looks like an option.
-    let letters = (0..22).map(|at| match at {
-        0 => 'P',
-        21 => char::from(LETTERS[usize::try_from(number & 3).unwrap_or(0) << 4]),
-        _ => char::from(LETTERS[usize::try_from((number >> (at * 6)) & 63).unwrap_or(0)]),
-    });
-    letters.collect()
-}
-
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
-    text.split_once(before)
-        .and_then(|(_, rest)| rest.split_once(after))
-        .map_or_else(|| panic!("no {before} in pom.xml"), |(inside, _)| inside)
 }
 
 fn tail(text: &str) -> String {

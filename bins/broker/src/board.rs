@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pehra_cluster::{Cluster, Disk, PeerStatus, RoleNow, Status};
-use pehra_core::election::{Config, Election, Position, Role};
+use pehra_core::election::{Config, Election, Position};
 use pehra_nng::mesh::Mesh;
 
 /// A board that the node's loop, the mesh's events and clients share.
@@ -56,7 +56,7 @@ impl Board {
 impl Content {
     /// Takes over the node's state.
     pub fn see<L: Position>(&mut self, config: &Config, state: &Election<L>) {
-        self.role = role(state);
+        self.role = RoleNow::of(state.role());
         self.term = state.term().0;
         self.leader = state.leader(config).map(|node| node.0);
         self.draining = state.is_drained();
@@ -67,16 +67,6 @@ impl Content {
         } else {
             self.pending_since.get_or_insert_with(Instant::now);
         }
-    }
-}
-
-fn role<L: Position>(state: &Election<L>) -> RoleNow {
-    match state.role() {
-        Role::Observer => RoleNow::Observer,
-        Role::Follower => RoleNow::Follower,
-        Role::PreCandidate { .. } => RoleNow::PreCandidate,
-        Role::Candidate { .. } => RoleNow::Candidate,
-        Role::Leader(_) => RoleNow::Leader,
     }
 }
 

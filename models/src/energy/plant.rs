@@ -355,6 +355,16 @@ impl Plant {
         }
     }
 
+    /// There is something to do from now on, until [`Self::work_ends`]: for a person who looks on.
+    pub fn work_begins(&mut self) {
+        self.agenda.enter(self.now(), Todo::Begin);
+    }
+
+    /// There is nothing more to do.
+    pub fn work_ends(&mut self) {
+        self.agenda.enter(self.now(), Todo::End);
+    }
+
     /// One episode that begins now.
     pub fn burst(&mut self, length: Time) {
         self.agenda.enter(self.now(), Todo::Begin);

@@ -2,14 +2,14 @@
 
 mod boot;
 mod calibrate;
-mod children;
+pub(crate) mod children;
 mod duty;
 mod journal;
 mod keys;
 mod maintenance;
-mod ordering;
+pub(crate) mod ordering;
 mod table;
-mod top;
+pub(crate) mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -24,8 +24,14 @@ pub struct Waiting {
 
 impl Waiting {
     pub fn begin(&self) -> Patience {
-        let limit = Duration::from_secs(self.wait);
-        Patience {
+        Patience::of(Duration::from_secs(self.wait))
+    }
+}
+
+impl Patience {
+    /// For so long.
+    pub fn of(limit: Duration) -> Self {
+        Self {
             limit,
             until: Instant::now() + limit,
             told: String::new(),

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod child;
+mod cluster;
 mod parts;
 mod verdict;
 
@@ -29,16 +30,48 @@ const LEAD_MAX: u64 = 8000;
 /// How long the end may take until everything has arrived.
 const DRAIN_MAX: Duration = Duration::from_secs(90);
 
-/// Run everything in one terminal: Kafka, edge, cloud, page
+/// What is of no use with `--cluster`.
+const PIPELINE: [&str; 9] = [
+    "chaos",
+    "seed",
+    "speed",
+    "count",
+    "households",
+    "kafka",
+    "redis",
+    "no_redis",
+    "transport",
+];
+
+/// Run everything in one terminal: Kafka, edge, cloud, page; or, with --cluster, brokers that fall asleep and wake
+///
+/// --cluster shows three brokers of Apache Kafka behind Pehra's agents, on this machine, with clients that write and read; keys switch
+/// them on and off. Where there is no Java, or no Kafka and no Maven to fetch it with, it shows the same nodes with simulated brokers, and
+/// says so. Where standard output is no terminal, and with --seconds or --json, traffic comes and goes by itself.
 ///
 /// Examples:
 ///   pehra demo
 ///   pehra demo --seconds 30 --json
 ///   pehra demo --seconds 30 --chaos --seed 7
 ///   pehra demo --kafka localhost:9092 --redis redis://localhost:6379 --households data
+///   pehra demo --cluster
+///   pehra demo --cluster --simulated --gear watch
+///   pehra demo --cluster --seconds 60 --json
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
+    /// Show a cluster whose brokers sleep, instead of the pipeline
+    #[arg(long, conflicts_with_all = PIPELINE)]
+    cluster: bool,
+    /// With --cluster: end with an error where real brokers cannot run, instead of showing simulated ones
+    #[arg(long, requires = "cluster")]
+    real: bool,
+    /// With --cluster: simulated brokers, also where real ones can run
+    #[arg(long, requires = "cluster", conflicts_with = "real")]
+    simulated: bool,
+    /// With --cluster: how deep brokers may sleep
+    #[arg(long, requires = "cluster", value_enum, default_value = "lean")]
+    gear: cluster::Gear,
     /// End after so many seconds, wait until everything has arrived, and give an account
     #[arg(long)]
     seconds: Option<u64>,
@@ -87,6 +120,17 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, String> {
+    if args.cluster {
+        return cluster::run(&cluster::Options {
+            seconds: args.seconds,
+            json: args.json,
+            real: args.real,
+            simulated: args.simulated,
+            gear: args.gear,
+            page_port: args.page_port,
+            keep: args.keep,
+        });
+    }
     if !(args.speed.is_finite() && args.speed > 0.0) {
         return Err(format!("--speed {}: expected a number above 0", args.speed));
     }
@@ -107,10 +151,10 @@ struct Shared {
 
 async fn demo(args: Args) -> Result<ExitCode, String> {
     let seed = args.seed.unwrap_or_else(|| rand::random::<u32>().into());
-    say(&args, &format!("seed {seed}"));
+    say(args.json, &format!("seed {seed}"));
     let parts = Arc::new(Parts::start(&args).await?);
     for line in parts.describe() {
-        say(&args, &line);
+        say(args.json, &line);
     }
     let origin = Origin::new(args.households.as_deref(), seed, args.count)?;
     let shared = Arc::new(Shared::default());
@@ -153,7 +197,7 @@ async fn demo(args: Args) -> Result<ExitCode, String> {
     let ledger = producing.await.map_err(|error| error.to_string())??;
 
     say(
-        &args,
+        args.json,
         "draining: waiting until everything sent is at the cloud (Ctrl-C again: do not wait)",
     );
     let began = Instant::now();
@@ -199,8 +243,8 @@ async fn demo(args: Args) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(args: &Args, line: &str) {
-    if args.json {
+fn say(json: bool, line: &str) {
+    if json {
         eprintln!("{line}");
     } else {
         println!("{line}");

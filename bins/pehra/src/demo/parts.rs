@@ -80,11 +80,7 @@ impl Parts {
             None => (free_port()?, free_port()?),
         };
         let (edge_heartbeat, edge_data) = args.via.as_deref().and_then(pair).unwrap_or((heartbeat, data));
-        let page_port = if TcpListener::bind(("127.0.0.1", args.page_port)).is_ok() {
-            args.page_port
-        } else {
-            free_port()?
-        };
+        let page_port = page_port(args.page_port)?;
         let database = folder.join("edge.db");
         let text = |path: &Path| path.display().to_string();
         let mut cloud = vec![
@@ -300,7 +296,7 @@ fn cloud_store(args: &Args, folder: &Path) -> Result<CloudStore, String> {
 }
 
 /// A program that lies beside this one.
-fn beside(name: &str) -> Result<PathBuf, String> {
+pub(super) fn beside(name: &str) -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let path = own.with_file_name(name);
     if path.exists() {
@@ -313,7 +309,16 @@ fn beside(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn free_port() -> Result<u16, String> {
+/// This port, or any other if it is taken.
+pub(super) fn page_port(wanted: u16) -> Result<u16, String> {
+    if TcpListener::bind(("127.0.0.1", wanted)).is_ok() {
+        Ok(wanted)
+    } else {
+        free_port()
+    }
+}
+
+pub(super) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no free port: {error}"))?;
     listener
         .local_addr()

@@ -1,28 +1,23 @@
 //! `pehra top`: guard duty, live on the terminal.
 
-mod page;
+pub(crate) mod page;
+mod screen;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pehra_asking::{Asking, View};
 use pehra_cluster::Cluster;
 use pehra_cluster::ask::{Ask, Reply};
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::table::render;
 use super::{From, in_runtime, nobody};
 use page::Page;
-
-/// How often the keyboard's thread looks whether it is still wanted.
-const KEYS_EVERY: Duration = Duration::from_millis(100);
+pub(crate) use screen::Screen;
 
 /// Watch who watches and who sleeps, live: gear, plan, traffic, wakes, refusals, alerts
 ///
@@ -66,47 +61,6 @@ pub fn run(args: &Args) -> Result<ExitCode, String> {
     })
 }
 
-/// The terminal, which is given back as it was: at the end, on a panic (the library's hook), and on a signal.
-struct Screen {
-    terminal: DefaultTerminal,
-    over: Arc<AtomicBool>,
-}
-
-impl Screen {
-    fn open() -> Result<(Self, UnboundedReceiver<KeyEvent>), String> {
-        let terminal =
-            ratatui::try_init().map_err(|error| format!("this terminal cannot be drawn on: {error}; use --once"))?;
-        let (tell, keys) = unbounded_channel();
-        let over = Arc::new(AtomicBool::new(false));
-        let end = Arc::clone(&over);
-        std::thread::spawn(move || {
-            while !end.load(Ordering::Relaxed) {
-                match event::poll(KEYS_EVERY) {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        if let Ok(Event::Key(key)) = event::read()
-                            && key.kind == KeyEventKind::Press
-                            && tell.send(key).is_err()
-                        {
-                            return;
-                        }
-                    }
-                    // The terminal is gone, and its end is told by a signal.
-                    Err(_) => return,
-                }
-            }
-        });
-        Ok((Self { terminal, over }, keys))
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        ratatui::restore();
-    }
-}
-
 /// Until a person or a signal ends it.
 async fn watch(cluster: &Cluster, asking: &Asking, views: Vec<View>, every: Duration) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("cannot listen for signals: {error}");
@@ -147,7 +101,8 @@ async fn watch(cluster: &Cluster, asking: &Asking, views: Vec<View>, every: Dura
     }
 }
 
-async fn wake_all(asking: &Asking) -> String {
+/// Has every node wake all brokers, and says what came of it.
+pub(crate) async fn wake_all(asking: &Asking) -> String {
     let answers = asking.everybody(&Ask::Wake { all: true }).await;
     let done = answers
         .iter()

@@ -19,6 +19,10 @@ pub struct Page {
     pub paused: bool,
     /// What came of the last key.
     pub news: Option<String>,
+    /// Lines of whoever shows more than the cluster itself; they stand above it.
+    pub above: Vec<String>,
+    /// The keys, in words.
+    pub help: &'static str,
 }
 
 impl Page {
@@ -28,6 +32,8 @@ impl Page {
             views,
             paused: false,
             news: None,
+            above: Vec::new(),
+            help: "q quit   w wake all   space pause",
         }
     }
 }
@@ -35,19 +41,23 @@ impl Page {
 /// Draws it.
 pub fn draw(frame: &mut Frame<'_>, page: &Page) {
     let rows = u16::try_from(page.views.len()).unwrap_or(u16::MAX).saturating_add(1);
+    let above = u16::try_from(page.above.len()).unwrap_or(u16::MAX);
     let areas = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(above),
         Constraint::Length(3),
         Constraint::Length(rows),
         Constraint::Min(3),
         Constraint::Length(1),
     ]);
-    let [title, head, table, below, keys] = areas.areas(frame.area());
+    let [title, more, head, table, below, keys] = areas.areas(frame.area());
     let mut first = vec![Span::styled(page.title.as_str(), Modifier::BOLD)];
     if page.paused {
         first.push(Span::styled("  PAUSED", Style::new().fg(Color::Yellow)));
     }
     frame.render_widget(Line::from(first), title);
+    let lines: Vec<Line<'_>> = page.above.iter().map(|line| Line::raw(line.as_str())).collect();
+    frame.render_widget(Paragraph::new(lines), more);
     let summary = match duties(&page.views).next() {
         Some(_) => summary(&page.views),
         None if page.views.iter().all(|view| view.status.is_err()) => "no node answers".into(),
@@ -57,11 +67,10 @@ pub fn draw(frame: &mut Frame<'_>, page: &Page) {
     frame.render_widget(nodes(&page.views), table);
     let lines: Vec<Line<'_>> = words(&page.views).lines().map(|line| colour(line.to_owned())).collect();
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), below);
-    let help = "q quit   w wake all   space pause";
     let last = page
         .news
         .as_ref()
-        .map_or(help.to_owned(), |news| format!("{help}   {news}"));
+        .map_or(page.help.to_owned(), |news| format!("{}   {news}", page.help));
     frame.render_widget(Line::styled(last, Style::new().fg(Color::DarkGray)), keys);
 }
 
