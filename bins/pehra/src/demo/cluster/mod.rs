@@ -33,6 +33,31 @@ pub enum Gear {
     Watch,
 }
 
+impl Gear {
+    /// How many brokers may sleep at once, of [`config::BROKERS`].
+    const fn sleepers(self) -> usize {
+        match self {
+            Self::Lean => 1,
+            Self::Watch => 2,
+        }
+    }
+
+    /// How many are up once traffic has woken whom it takes: one gear more than the lowest.
+    const fn needed(self) -> usize {
+        match self {
+            Self::Lean => 3,
+            Self::Watch => 2,
+        }
+    }
+
+    const fn line(self) -> &'static str {
+        match self {
+            Self::Lean => "gear lean: one of three brokers may sleep; writes go on meanwhile, and wake it",
+            Self::Watch => "gear watch: two of three brokers may sleep; a write waits until one of them is up again",
+        }
+    }
+}
+
 /// How it is shown.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -80,6 +105,7 @@ async fn demo(options: &Options) -> Result<ExitCode, String> {
         }
         Choice::Simulated(why) => simulated(options, &why)?,
     };
+    options.say(options.gear.line());
     let outcome = show::show(options, &mut stage, &mut ending).await;
     // Whatever happened: nobody is left behind.
     let account = stage.end(options, &mut ending).await;

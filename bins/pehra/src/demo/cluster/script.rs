@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use pehra_asking::{View, duties};
 use pehra_cluster::DoingNow;
 
+use super::Gear;
+
 /// How long there is traffic, at the least.
 const ON_MIN: Duration = Duration::from_secs(8);
-/// How long somebody sleeps, at the least.
+/// How long those sleep who may, at the least.
 const ASLEEP_MIN: Duration = Duration::from_secs(5);
-/// So long without anybody falling asleep, and there is traffic again.
+/// So long without that, and there is traffic again.
 const OFF_MAX: Duration = Duration::from_secs(60);
 
 /// Where it is.
@@ -19,39 +21,49 @@ enum Scene {
     Quiet { since: Instant, asleep: Option<Instant> },
 }
 
-/// Traffic until all are up, then none until somebody has slept for a while, and again.
+/// Traffic until all are up whom it takes, then none until those who may sleep have slept for a while, and again.
 #[derive(Debug)]
-pub struct Script(Scene);
+pub struct Script {
+    scene: Scene,
+    gear: Gear,
+}
 
 impl Script {
     /// It begins with traffic.
-    pub const fn begin(now: Instant) -> Self {
-        Self(Scene::Traffic { since: now })
+    pub const fn begin(now: Instant, gear: Gear) -> Self {
+        Self {
+            scene: Scene::Traffic { since: now },
+            gear,
+        }
     }
 
     pub const fn is_on(&self) -> bool {
-        matches!(self.0, Scene::Traffic { .. })
+        matches!(self.scene, Scene::Traffic { .. })
     }
 
     /// Looks how all stand. Whether traffic has begun or ended by that.
     pub fn look(&mut self, now: Instant, views: &[View]) -> bool {
-        let mut doing = duties(views).filter(|(_, duty)| duty.broker.is_some());
-        let next = match self.0 {
+        let doing = duties(views).filter(|(_, duty)| duty.broker.is_some());
+        let doing: Vec<DoingNow> = doing.map(|(_, duty)| duty.doing).collect();
+        let next = match self.scene {
             Scene::Traffic { since } => {
-                let all_up = doing.all(|(_, duty)| duty.doing == DoingNow::Active);
-                let over = now - since >= ON_MIN && all_up;
+                let up = doing.iter().filter(|doing| **doing == DoingNow::Active).count();
+                let calm = doing
+                    .iter()
+                    .all(|doing| matches!(doing, DoingNow::Active | DoingNow::Asleep));
+                let over = now - since >= ON_MIN && up >= self.gear.needed() && calm;
                 if over {
                     Scene::Quiet {
                         since: now,
                         asleep: None,
                     }
                 } else {
-                    self.0
+                    self.scene
                 }
             }
             Scene::Quiet { since, asleep } => {
-                let somebody = doing.any(|(_, duty)| duty.doing == DoingNow::Asleep);
-                let asleep = asleep.or(somebody.then_some(now));
+                let sleepers = doing.iter().filter(|doing| **doing == DoingNow::Asleep).count();
+                let asleep = asleep.or((sleepers >= self.gear.sleepers()).then_some(now));
                 let over = asleep.map_or(now - since >= OFF_MAX, |asleep| now - asleep >= ASLEEP_MIN);
                 if over {
                     Scene::Traffic { since: now }
@@ -61,7 +73,7 @@ impl Script {
             }
         };
         let was_on = self.is_on();
-        self.0 = next;
+        self.scene = next;
         was_on != self.is_on()
     }
 }

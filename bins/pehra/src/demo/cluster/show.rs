@@ -97,10 +97,10 @@ async fn in_lines(
     end: Option<Instant>,
 ) -> Result<(), String> {
     let began = Instant::now();
-    let mut script = Script::begin(began);
+    let mut script = Script::begin(began, options.gear);
     let mut told = Told::default();
     let say = |what: &str| options.say(&format!("{:7.1} s  {what}", began.elapsed().as_secs_f64()));
-    stage.set_traffic(true);
+    stage.set_traffic(script.is_on());
     say("traffic begins");
     let mut look = ticks();
     while end.is_none_or(|end| Instant::now() < end) {

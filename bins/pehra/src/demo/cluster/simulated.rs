@@ -51,7 +51,7 @@ struct Duty {
 }
 
 impl Simulated {
-    /// All are up, and may sleep.
+    /// All are up, and may sleep. Clients have just stopped: whoever was idle for long would be on its way down before anybody looks.
     pub fn start(gear: Gear, why: &str) -> Result<Self, String> {
         let cluster = cluster(gear)?;
         let timing = cluster.sleep.as_ref().ok_or("the demo's file has no [sleep]")?.timing;
@@ -73,7 +73,10 @@ impl Simulated {
             alarm_loss_permille: 0,
         };
         let mut plant = Plant::new(build, rand::random(), false);
+        plant.work_begins();
         plant.begin().map_err(|failure| failure.to_string())?;
+        plant.work_ends();
+        plant.outages.clear();
         let now = plant.now();
         Ok(Self {
             why: why.into(),
