@@ -1,10 +1,11 @@
 //! The demo's parts: Kafka, the cloud's store, and the two processes.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pehra_core::window::Span;
@@ -318,10 +319,22 @@ pub(super) fn page_port(wanted: u16) -> Result<u16, String> {
     }
 }
 
+/// Below those that Linux gives to outgoing connections: one of those could be taken between here and the start of its server.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A port that is free now, and another one each time.
 pub(super) fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no free port: {error}"))?;
-    listener
-        .local_addr()
-        .map(|address| address.port())
-        .map_err(|error| error.to_string())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..1000 {
+        let port = rand::random_range(PORTS);
+        if !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            given.insert(port);
+            return Ok(port);
+        }
+    }
+    Err(format!(
+        "no free port on 127.0.0.1 from {} to {}",
+        PORTS.start, PORTS.end
+    ))
 }
