@@ -69,6 +69,9 @@ impl Told {
             "produce" => (0, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 7]),
             "silent-produce" => (0, &[0xff, 0xff, 0xff, 0xff, 0, 0, 7]),
             "fetch" => (1, &[]),
+            // A client without a name, group and member, epoch.
+            "heartbeat-that-joins" => (68, b"\xff\xff\0\x02g\x03me\0\0\0\0"),
+            "heartbeat" => (68, b"\xff\xff\0\x02g\x03me\0\0\0\x07"),
             "metadata" => (3, &[]),
             "versions" => (18, &[]),
             other => (other.strip_prefix("kind-").unwrap().parse().unwrap(), &[]),
@@ -82,6 +85,7 @@ impl Told {
                 Meaning::Idle => "idle",
                 Meaning::Traffic => "traffic",
                 Meaning::ByAnswer => "its answer will tell",
+                Meaning::ByEpoch => "untold",
             };
             let silent = if asked.is_answered { "" } else { ", and no answer comes" };
             writeln!(said, "{meaning}{silent}").unwrap();

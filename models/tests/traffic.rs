@@ -17,7 +17,7 @@ fn traffic_is_told_from_idle_in_every_short_conversation() {
     let gate = Gate::new(Conversations::new(2))
         .name(NAME)
         .bounds(bounds)
-        .golden(24_807);
+        .golden(26_407);
     let report = gate.run().require();
     println!("{report}");
     results::compare("gates", &report);

@@ -1,12 +1,14 @@
-//! What core reads from answers to fetches, against `kafka-protocol`, which wrote them.
+//! What core reads from requests and from answers to fetches, against `kafka-protocol`, which wrote them.
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData, SnapshotId,
 };
-use kafka_protocol::messages::{ApiKey, FetchResponse, ResponseHeader};
-use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
-use pehra_core::sleep::traffic::{Answers, Awaited, Meaning, classify};
+use kafka_protocol::messages::{
+    ApiKey, ConsumerGroupHeartbeatRequest, FetchResponse, RequestHeader, ResponseHeader, ShareGroupHeartbeatRequest,
+};
+use kafka_protocol::protocol::{Encodable, HeaderVersion, Message, StrBytes};
+use pehra_core::sleep::traffic::{Answers, Awaited, Meaning, READABLE, Requests, classify};
 
 const VERSIONS: std::ops::RangeInclusive<i16> = 4..=18;
 
@@ -136,6 +138,64 @@ fn an_answer_with_records_is_never_idle_wherever_it_is_cut() {
     }
 }
 
+/// A request as a frame, its head and its body, told in pieces.
+fn told<R: Encodable + HeaderVersion>(request: &R, key: ApiKey, version: i16, client: Option<&'static str>) -> Meaning {
+    let mut content = BytesMut::new();
+    let header = RequestHeader::default()
+        .with_request_api_key(key as i16)
+        .with_request_api_version(version)
+        .with_correlation_id(7)
+        .with_client_id(client.map(StrBytes::from_static_str));
+    header
+        .encode(&mut content, R::header_version(version))
+        .and_then(|()| request.encode(&mut content, version))
+        .unwrap_or_else(|error| panic!("version {version}: {error}"));
+    let length = i32::try_from(content.len()).expect("a short one");
+    let whole = [&length.to_be_bytes()[..], &content].concat();
+    let (mut requests, mut meanings) = (Requests::new(10_000), Vec::new());
+    for piece in whole.chunks(7) {
+        let fed = requests.feed(piece, |asked| meanings.push(asked.meaning));
+        fed.expect("it is a request");
+    }
+    assert!(requests.is_between() && meanings.len() == 1, "{meanings:?}");
+    meanings[0]
+}
+
+/// A member that joins its group is traffic, one that stays or leaves is not, whatever its names.
+#[test]
+fn of_heartbeats_to_a_group_only_those_that_join_are_traffic() {
+    const LONG: &str = "a name that is longer than one byte of its length can say, which is a hundred and twenty-seven bytes in these \
+                        versions, and so has two of them";
+    let highest = |kind: i16| READABLE.iter().find(|(known, _)| *known == kind).expect("it is read").1;
+    for client in [None, Some(""), Some(LONG)] {
+        for (group, member) in [("g", ""), ("", "m"), (LONG, LONG)] {
+            for epoch in [0, 1, 255, 256, 1 << 24, i32::MAX, -1, -2] {
+                let (group, member) = (StrBytes::from_static_str(group), StrBytes::from_static_str(member));
+                let wanted = if epoch == 0 { Meaning::Traffic } else { Meaning::Idle };
+                let versions = ConsumerGroupHeartbeatRequest::VERSIONS;
+                assert_eq!(versions.max, highest(68), "a newer one has come");
+                for version in versions.min..=versions.max {
+                    let request = ConsumerGroupHeartbeatRequest::default()
+                        .with_group_id(group.clone().into())
+                        .with_member_id(member.clone())
+                        .with_member_epoch(epoch)
+                        .with_subscribed_topic_names(Some(vec![StrBytes::from_static_str("readings").into()]));
+                    let told = told(&request, ApiKey::ConsumerGroupHeartbeat, version, client);
+                    assert_eq!(told, wanted, "epoch {epoch}, version {version}");
+                }
+                let versions = ShareGroupHeartbeatRequest::VERSIONS;
+                assert_eq!(versions.max, highest(76), "a newer one has come");
+                let request = ShareGroupHeartbeatRequest::default()
+                    .with_group_id(group.into())
+                    .with_member_id(member)
+                    .with_member_epoch(epoch);
+                let told = told(&request, ApiKey::ShareGroupHeartbeat, versions.max, client);
+                assert_eq!(told, wanted, "epoch {epoch}, of a share group");
+            }
+        }
+    }
+}
+
 /// Kafka's own names say which kinds change something: none of these is idle. And nothing is idle that has no name.
 #[test]
 fn no_kind_that_changes_anything_is_idle() {
@@ -163,8 +223,8 @@ fn no_kind_that_changes_anything_is_idle() {
         "LeaderAndIsr",
         "ShareFetch",
     ];
-    // StreamsGroupHeartbeat and StreamsGroupDescribe, which Kafka 4.3 names and `kafka-protocol` does not yet.
-    const NOT_NAMED_YET: [i16; 2] = [88, 89];
+    // StreamsGroupDescribe, which Kafka 4.3 names and `kafka-protocol` does not yet.
+    const NOT_NAMED_YET: [i16; 1] = [89];
     let mut changing = 0;
     for kind in 0..1000 {
         let Ok(known) = ApiKey::try_from(kind) else {

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use clients::{Console, SOON, TOPIC, consumer, producer, read, seen, write};
+use clients::{Console, SOON, TOPIC, consumer, newer_consumer, producer, read, seen, write};
 use pehra_kafka_proxy::{Limits, Options, Proxy};
 use pehra_testbed::kafka::Kafka;
 use pehra_testbed::process::free_port;
+use rdkafka::consumer::Consumer;
 use rdkafka::producer::{FutureRecord, Producer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -108,7 +109,7 @@ async fn what_is_written_is_read_once_and_in_order(proxy: &Proxy) {
     assert_eq!((seen.wanted, seen.misframed, seen.given_up), (0, 0, 0));
 }
 
-/// Two consumers with auto-commit, of librdkafka and of Kafka, in the group protocol's idle state.
+/// Consumers with auto-commit, of librdkafka and of Kafka, and one by the newer protocol of groups, in their idle state.
 async fn idle_consumers_are_no_traffic(proxy: &Proxy, kafka: &Kafka) {
     const IDLE: Duration = Duration::from_secs(30);
     let ours = consumer(proxy, "idle");
@@ -118,6 +119,22 @@ async fn idle_consumers_are_no_traffic(proxy: &Proxy, kafka: &Kafka) {
     theirs.has_joined(&writer).await;
     // The last fetch with records may still be under way.
     while timeout(Duration::from_secs(1), ours.recv()).await.is_ok() {}
+    // That one joins is traffic, and there is nothing for it to read.
+    let before = seen(proxy);
+    let newer = newer_consumer(proxy, "idle-newer");
+    let joined = timeout(SOON, async {
+        while newer.assignment().map_or(0, |assigned| assigned.count()) == 0 {
+            let _ = timeout(Duration::from_millis(100), newer.recv()).await;
+        }
+    });
+    joined.await.expect("it joins");
+    let joining = seen(proxy);
+    println!(
+        "{} requests of one that joined were traffic",
+        joining.traffic - before.traffic
+    );
+    assert!(joining.traffic > before.traffic, "{joining:?}");
+
     let before = seen(proxy);
     let nothing = timeout(IDLE, ours.recv()).await;
     assert!(nothing.is_err(), "nobody wrote");
@@ -133,9 +150,10 @@ async fn idle_consumers_are_no_traffic(proxy: &Proxy, kafka: &Kafka) {
     // They were there all the time, and one record is traffic.
     write(&writer, "awake").await;
     assert_eq!(read(&ours, 1).await, ["awake"]);
+    assert_eq!(read(&newer, 1).await, ["awake"]);
     theirs.prints("awake");
-    // A Produce, and two fetches with a record.
-    assert!(seen(proxy).traffic >= after.traffic + 3);
+    // A Produce, and three fetches with a record.
+    assert!(seen(proxy).traffic >= after.traffic + 4);
 }
 
 /// Asks for the versions in the oldest form, and takes the answer.

@@ -1,8 +1,8 @@
 //! What on a client's connection to a Kafka broker is traffic, read from bytes as they pass.
 //!
 //! Idle clients are never silent: a consumer fetches twice a second, sends heartbeats, and commits its positions even if they
-//! did not move. So neither bytes nor requests tell whether a broker is used; their kinds do. Of a request only its head is
-//! read; of an answer to a fetch only what stands before the first record. Nothing is collected: each reader holds a few
+//! did not move. So neither bytes nor requests tell whether a broker is used; their kinds do, and of a group's heartbeat its epoch.
+//! Of a request only its head is read; of an answer to a fetch only what stands before the first record. Nothing is collected: each reader holds a few
 //! numbers, however long a frame is and in whatever pieces it comes.
 //!
 //! | part | what it is |
@@ -15,12 +15,13 @@
 //! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
 //! # What it guarantees (ids of `proofs/claims.toml`)
-//! * `traffic/T1` Every Produce, and every request of a kind that is not listed as idle, is traffic.
+//! * `traffic/T1` Every Produce, everybody who joins a group, and every request of a kind that is not listed as idle, is traffic.
 //! * `traffic/T2` An answer to a fetch that carries a record in any of its partitions is traffic.
-//! * `traffic/T3` What cannot be read is traffic: a version of Fetch that is not known, an answer that ends too early or comes
-//!   out of order.
+//! * `traffic/T3` What cannot be read is traffic: a version of Fetch or of a group's heartbeat that is not known, a heartbeat or an
+//!   answer that ends too early, an answer that comes out of order.
 //! * `traffic/T4` What an idle client sends and gets is no traffic, once it has joined its group.
-//! * `traffic/T5` What passes is changed in one place only: of Fetch and Produce a broker offers no version that cannot be read.
+//! * `traffic/T5` What passes is changed in one place only: of Fetch, Produce and groups' heartbeats a broker offers no version that
+//!   cannot be read.
 //!
 //! # What holds
 //! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
@@ -61,6 +62,8 @@ pub enum Meaning {
     Traffic,
     /// Its answer tells: it is traffic if it carries records.
     ByAnswer,
+    /// Its epoch tells: it is traffic if a member joins its group by it.
+    ByEpoch,
 }
 
 /// What a request's kind (Kafka's *api key*) says about whether the broker is used. Every kind that is not listed as idle is
@@ -69,6 +72,9 @@ pub enum Meaning {
 pub const fn classify(key: i16) -> Meaning {
     match key {
         FETCH => Meaning::ByAnswer,
+        // ConsumerGroupHeartbeat, ShareGroupHeartbeat, StreamsGroupHeartbeat: of groups that have no JoinGroup any more (KIP-848, 932,
+        // 1071). Whoever joins comes with epoch 0, and is written down, as with JoinGroup.
+        68 | 76 | 88 => Meaning::ByEpoch,
         // ListOffsets, Metadata, OffsetCommit, OffsetFetch, FindCoordinator, Heartbeat, LeaveGroup, SyncGroup, DescribeGroups,
         // ListGroups, SaslHandshake, ApiVersions, OffsetForLeaderEpoch. Not JoinGroup: a group that comes about is written down,
         // which may take more brokers than are up, and an idle consumer joins once.
@@ -78,9 +84,9 @@ pub const fn classify(key: i16) -> Meaning {
         // ListPartitionReassignments, DescribeClientQuotas, DescribeUserScramCredentials, DescribeQuorum, DescribeCluster,
         // DescribeProducers, DescribeTransactions, ListTransactions.
         | 46 | 48 | 50 | 55 | 60 | 61 | 65 | 66
-        // ConsumerGroupHeartbeat, ConsumerGroupDescribe, GetTelemetrySubscriptions, PushTelemetry, ListConfigResources,
-        // DescribeTopicPartitions, ShareGroupHeartbeat, ShareGroupDescribe, StreamsGroupHeartbeat, StreamsGroupDescribe.
-        | 68 | 69 | 71 | 72 | 74..=77 | 88 | 89 => Meaning::Idle,
+        // ConsumerGroupDescribe, GetTelemetrySubscriptions, PushTelemetry, ListConfigResources, DescribeTopicPartitions,
+        // ShareGroupDescribe, StreamsGroupDescribe.
+        | 69 | 71 | 72 | 74 | 75 | 77 | 89 => Meaning::Idle,
         _ => Meaning::Traffic,
     }
 }
@@ -105,10 +111,13 @@ mod tests {
 
     #[test]
     fn what_an_idle_consumer_sends_is_idle() {
-        for key in [2, 3, 8, 9, 10, 12, 13, 14, 18, 68, 71, 72] {
+        for key in [2, 3, 8, 9, 10, 12, 13, 14, 18, 71, 72] {
             assert_eq!(classify(key), Meaning::Idle, "{key}");
         }
         assert_eq!(classify(1), Meaning::ByAnswer);
+        for key in [68, 76, 88] {
+            assert_eq!(classify(key), Meaning::ByEpoch, "{key}");
+        }
     }
 
     #[test]

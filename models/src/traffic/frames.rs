@@ -13,6 +13,8 @@ pub enum Exchange {
     UnknownKind,
     /// A consumer that joins a group.
     Join,
+    /// A member's heartbeat to its group.
+    Heartbeat(Heartbeat),
     /// What idle clients ask for. The answer may carry another number than the request.
     Metadata {
         /// Whether it carries the right one.
@@ -38,6 +40,21 @@ pub enum Exchange {
     },
 }
 
+/// Of groups without JoinGroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Heartbeat {
+    /// By which a member joins.
+    Joins,
+    /// Of a member that has joined.
+    Stays,
+    /// By which it leaves.
+    Leaves,
+    /// In a version that nobody knows.
+    UnknownVersion,
+    /// One that ends within its head.
+    CutShort,
+}
+
 /// Topics of partitions, with a record or without.
 const LAYOUTS: [&[&[bool]]; 9] = [
     &[],
@@ -50,6 +67,17 @@ const LAYOUTS: [&[&[bool]]; 9] = [
     &[&[], &[true]],
     &[&[false, false], &[false]],
 ];
+
+/// What a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Somebody wants something done.
+    Work,
+    /// Its head cannot be read to the end.
+    Unreadable,
+    /// Idle clients send it, or its answer tells.
+    Nothing,
+}
 
 /// What an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +109,11 @@ pub fn exchanges() -> impl Iterator<Item = Exchange> {
         Exchange::Produce { is_answered: false },
         Exchange::UnknownKind,
         Exchange::Join,
+        Exchange::Heartbeat(Heartbeat::Joins),
+        Exchange::Heartbeat(Heartbeat::Stays),
+        Exchange::Heartbeat(Heartbeat::Leaves),
+        Exchange::Heartbeat(Heartbeat::UnknownVersion),
+        Exchange::Heartbeat(Heartbeat::CutShort),
         Exchange::Metadata { in_order: true },
         Exchange::Metadata { in_order: false },
     ];
@@ -104,9 +137,16 @@ pub fn exchanges() -> impl Iterator<Item = Exchange> {
 }
 
 impl Exchange {
-    /// Whether the request itself is traffic.
-    pub(super) const fn asks_for_work(self) -> bool {
-        matches!(self, Self::Produce { .. } | Self::UnknownKind | Self::Join)
+    /// What the request by itself has to be taken for.
+    pub(super) const fn asks(self) -> Ask {
+        match self {
+            Self::Produce { .. } | Self::UnknownKind | Self::Join | Self::Heartbeat(Heartbeat::Joins) => Ask::Work,
+            Self::Heartbeat(Heartbeat::UnknownVersion | Heartbeat::CutShort) => Ask::Unreadable,
+            Self::Heartbeat(Heartbeat::Stays | Heartbeat::Leaves)
+            | Self::Metadata { .. }
+            | Self::Fetch { .. }
+            | Self::Versions { .. } => Ask::Nothing,
+        }
     }
 
     fn request(self, number: i32) -> Vec<u8> {
@@ -116,6 +156,12 @@ impl Exchange {
             Self::Produce { is_answered: false } => (0, 9, &[0, 1, b'c', 0, 0, 0, 0, 0, 0, 7, 7]),
             Self::UnknownKind => (1000, 0, &[]),
             Self::Join => (11, 9, &[0xff, 0xff, 0, 2, b'g']),
+            // A client without a name, a tag of two bytes; group, member, epoch; and the rest.
+            Self::Heartbeat(Heartbeat::Joins) => (68, 1, b"\xff\xff\x01\x07\x02\0\0\x02g\x03me\0\0\0\0\xff"),
+            Self::Heartbeat(Heartbeat::Stays) => (76, 1, b"\0\x01c\0\x02g\x03me\0\0\x01\0\0"),
+            Self::Heartbeat(Heartbeat::Leaves) => (88, 0, b"\0\0\0\x02g\x01\xff\xff\xff\xff\0"),
+            Self::Heartbeat(Heartbeat::UnknownVersion) => (68, 2, b"\xff\xff\0\x02g\x03me\0\0\0\x05"),
+            Self::Heartbeat(Heartbeat::CutShort) => (68, 1, b"\xff\xff\0\x02g\x03me\0\0\0"),
             Self::Metadata { .. } => (3, 12, &[0xff, 0xff, 0]),
             Self::Fetch { version, .. } => (1, version, &[0xff, 0xff, 0, 0, 1]),
             Self::Versions { version, .. } => (18, version, &[0xff, 0xff]),
@@ -128,7 +174,11 @@ impl Exchange {
         let idle = |content: &[u8]| Answer::unchanged(Form::Idle, number, content);
         Some(match self {
             Self::Produce { is_answered: false } => return None,
-            Self::Produce { .. } | Self::UnknownKind | Self::Join | Self::Metadata { in_order: true } => idle(&[0; 6]),
+            Self::Produce { .. }
+            | Self::UnknownKind
+            | Self::Join
+            | Self::Heartbeat(_)
+            | Self::Metadata { in_order: true } => idle(&[0; 6]),
             Self::Metadata { in_order: false } => Answer::unchanged(Form::Unreadable, number + 100, &[0; 6]),
             Self::Fetch {
                 version,
@@ -155,12 +205,12 @@ impl Exchange {
             } => {
                 let form = if is_known { version } else { 0 };
                 let error = if is_known { 0 } else { 35 };
-                let content = offered(form, error, highest, highest);
+                let content = offered(form, error, (highest, highest, highest));
                 // A form that nobody knows passes as it is.
                 let passed = if form > 4 {
                     content.clone()
                 } else {
-                    offered(form, error, highest.min(13), highest.min(18))
+                    offered(form, error, (highest.min(13), highest.min(18), highest.min(1)))
                 };
                 Answer {
                     form: Form::Idle,
@@ -258,12 +308,17 @@ fn fetched(version: i16, topics: &[&[bool]]) -> Vec<u8> {
 }
 
 /// What stands behind the number of an answer to a question for versions.
-fn offered(form: i16, error: i16, produce: i16, fetch: i16) -> Vec<u8> {
+fn offered(form: i16, error: i16, (produce, fetch, heartbeat): (i16, i16, i16)) -> Vec<u8> {
     let flexible = form >= 3;
     let tags: &[u8] = if flexible { &[0] } else { &[] };
     let mut bytes = error.to_be_bytes().to_vec();
-    bytes.extend(count(flexible, 3));
-    for (kind, lowest, highest) in [(18_i16, 0_i16, 300_i16), (1, 4, fetch), (0, 3, produce)] {
+    bytes.extend(count(flexible, 4));
+    for (kind, lowest, highest) in [
+        (18_i16, 0_i16, 300_i16),
+        (1, 4, fetch),
+        (68, 0, heartbeat),
+        (0, 3, produce),
+    ] {
         bytes.extend([kind, lowest, highest].map(i16::to_be_bytes).concat());
         bytes.extend(tags);
     }

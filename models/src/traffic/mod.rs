@@ -9,9 +9,9 @@ use pehra_core::sleep::traffic::{Answers, InFlight, Meaning, Requests};
 use stateright::{Model, Property};
 
 use crate::kinds::Kinds;
-use frames::{Conversation, Form};
+use frames::{Ask, Conversation, Form};
 
-pub use frames::{Exchange, exchanges};
+pub use frames::{Exchange, Heartbeat, exchanges};
 
 /// In pieces of so many bytes.
 const CUTS: [usize; 3] = [1, 5, usize::MAX];
@@ -118,10 +118,11 @@ impl State {
         answers.all(|(answer, told)| answer.form != form || *told == wanted)
     }
 
-    fn requests(&self, is_traffic: bool) -> bool {
+    /// Whether each request of this sort is traffic, or none.
+    fn requests(&self, sort: Ask, is_traffic: bool) -> bool {
         let mut requests = self.exchanges.iter().zip(&self.said.requests);
         let all = self.said.requests.len() == self.exchanges.len();
-        all && requests.all(|(exchange, told)| exchange.asks_for_work() != is_traffic || *told == is_traffic)
+        all && requests.all(|(exchange, told)| exchange.asks() != sort || *told == is_traffic)
     }
 }
 
@@ -153,18 +154,19 @@ impl Model for Conversations {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("traffic/T1 writes and unknown kinds are traffic", |_, state: &State| {
-                state.requests(true)
-            }),
+            Property::always(
+                "traffic/T1 writes, joins and unknown kinds are traffic",
+                |_, state: &State| state.requests(Ask::Work, true),
+            ),
             Property::always("traffic/T2 an answer with a record is traffic", |_, state: &State| {
                 state.answers(Form::Records, true)
             }),
             Property::always("traffic/T3 what cannot be read is traffic", |_, state: &State| {
-                state.answers(Form::Unreadable, true)
+                state.answers(Form::Unreadable, true) && state.requests(Ask::Unreadable, true)
             }),
             Property::always(
                 "traffic/T4 what idle clients send and get is no traffic",
-                |_, state: &State| state.requests(false) && state.answers(Form::Idle, false),
+                |_, state: &State| state.requests(Ask::Nothing, false) && state.answers(Form::Idle, false),
             ),
             Property::always(
                 "traffic/T5 only the versions that are offered change",
@@ -180,13 +182,22 @@ impl Model for Conversations {
 }
 
 impl Kinds for Conversations {
-    const KINDS: &'static [&'static str] = &["produce", "unknown kind", "join", "metadata", "fetch", "versions"];
+    const KINDS: &'static [&'static str] = &[
+        "produce",
+        "unknown kind",
+        "join",
+        "heartbeat",
+        "metadata",
+        "fetch",
+        "versions",
+    ];
 
     fn kind(exchange: &Exchange) -> &'static str {
         match exchange {
             Exchange::Produce { .. } => "produce",
             Exchange::UnknownKind => "unknown kind",
             Exchange::Join => "join",
+            Exchange::Heartbeat(_) => "heartbeat",
             Exchange::Metadata { .. } => "metadata",
             Exchange::Fetch { .. } => "fetch",
             Exchange::Versions { .. } => "versions",

@@ -54,6 +54,20 @@ pub fn consumer_at(brokers: &str, group: &str) -> StreamConsumer {
     consumer
 }
 
+/// By the newer protocol of groups, in which heartbeats join; it reads what comes from now on.
+pub fn newer_consumer(proxy: &Proxy, group: &str) -> StreamConsumer {
+    let consumer: StreamConsumer = ClientConfig::new()
+        .set("bootstrap.servers", proxy.address().to_string())
+        .set("group.id", group)
+        .set("group.protocol", "consumer")
+        .set("auto.offset.reset", "latest")
+        .set("auto.commit.interval.ms", "500")
+        .create()
+        .expect("a consumer");
+    consumer.subscribe(&[TOPIC]).expect("it subscribes");
+    consumer
+}
+
 pub async fn write(producer: &FutureProducer, text: &str) {
     let record = FutureRecord::to(TOPIC).key("key").payload(text);
     let sent = producer.send(record, SOON).await;

@@ -164,6 +164,7 @@ impl Guard {
             return;
         };
         let failed = mem::take(&mut watch.rousing);
+        #[cfg(not(seeded_bugs))]
         let (silent, told) = (failed, failed);
         #[cfg(seeded_bugs)]
         let (silent, told) = super::bugs::failed(config, failed);

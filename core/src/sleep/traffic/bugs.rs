@@ -1,6 +1,6 @@
 //! Seeded bugs of traffic. Compiled only under `cfg(seeded_bugs)`; each one must be caught by the models.
 
-use super::{Asked, Meaning, PRODUCE};
+use super::{Asked, Meaning, PRODUCE, classify};
 
 /// One bug, chosen at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +11,12 @@ pub enum Bug {
     UnknownKindIsIdle,
     /// A consumer that joins a group counts as one that has joined.
     JoinIsIdle,
+    /// A heartbeat by which a member joins its group counts as one of a member that has joined.
+    JoiningHeartbeatIsIdle,
+    /// Every heartbeat to a group counts as one by which a member joins.
+    HeartbeatIsTraffic,
+    /// A heartbeat in a version that is not known counts as idle.
+    UnknownHeartbeatIsIdle,
     /// An answer is awaited for a Produce that gets none.
     SilentProduceIsAwaited,
     /// An answer to a fetch is idle if its first partition is empty.
@@ -29,10 +35,13 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::ProduceIsIdle,
         Self::UnknownKindIsIdle,
         Self::JoinIsIdle,
+        Self::JoiningHeartbeatIsIdle,
+        Self::HeartbeatIsTraffic,
+        Self::UnknownHeartbeatIsIdle,
         Self::SilentProduceIsAwaited,
         Self::FirstEmptyEndsIt,
         Self::UnknownVersionIsIdle,
@@ -47,14 +56,20 @@ impl Bug {
         // The last kind that Kafka had when this was written.
         const LAST_KIND: i16 = 92;
         const JOIN_GROUP: i16 = 11;
+        let is_heartbeat = classify(asked.key) == Meaning::ByEpoch;
         match self {
             Self::ProduceIsIdle if asked.key == PRODUCE => asked.meaning = Meaning::Idle,
             Self::UnknownKindIsIdle if asked.key > LAST_KIND => asked.meaning = Meaning::Idle,
             Self::JoinIsIdle if asked.key == JOIN_GROUP => asked.meaning = Meaning::Idle,
+            Self::JoiningHeartbeatIsIdle if is_heartbeat => asked.meaning = Meaning::Idle,
+            Self::HeartbeatIsTraffic if is_heartbeat => asked.meaning = Meaning::Traffic,
             Self::SilentProduceIsAwaited => asked.is_answered = true,
             Self::ProduceIsIdle
             | Self::UnknownKindIsIdle
             | Self::JoinIsIdle
+            | Self::JoiningHeartbeatIsIdle
+            | Self::HeartbeatIsTraffic
+            | Self::UnknownHeartbeatIsIdle
             | Self::FirstEmptyEndsIt
             | Self::UnknownVersionIsIdle
             | Self::CutShortIsIdle

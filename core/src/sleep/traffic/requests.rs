@@ -3,6 +3,7 @@
 #[cfg(seeded_bugs)]
 use super::bugs::Bug;
 use super::field::{Field, said};
+use super::versions::readable;
 use super::{Meaning, Misframed, PRODUCE, classify};
 
 /// Kind, version and number of a request: what every frame of a client begins with.
@@ -26,7 +27,7 @@ pub struct Asked {
     pub correlation: i32,
     /// Whether the broker answers it: all but a Produce with `acks=0`.
     pub is_answered: bool,
-    /// What its kind says.
+    /// What its kind says, and of a group's heartbeat its epoch: so it is never [`Meaning::ByEpoch`].
     pub meaning: Meaning,
 }
 
@@ -48,13 +49,18 @@ enum At {
     Key,
     Version,
     Correlation,
-    // In a Produce, until it is known whether it is answered.
+    // In a Produce until it is known whether it is answered, in a group's heartbeat up to its epoch.
     ClientLength,
     Client,
     Tags,
     TransactionLength,
     Transaction,
     Acks,
+    GroupLength,
+    Group,
+    MemberLength,
+    Member,
+    Epoch,
     Rest,
 }
 
@@ -118,9 +124,9 @@ impl Requests {
                     self.advance(0, &mut tell)?;
                 }
             }
-            // A Produce that ends within its head: the broker will refuse it.
+            // It ends within its head: the broker will refuse it.
             if self.left == 0 && self.at != At::Length && self.at != At::Rest {
-                self.done(true, &mut tell);
+                self.done(true, Meaning::Traffic, &mut tell);
             }
         }
     }
@@ -132,7 +138,8 @@ impl Requests {
     }
 
     fn advance(&mut self, value: u32, tell: &mut impl FnMut(Asked)) -> Result<(), Misframed> {
-        let flexible = self.asked.version >= PRODUCE_FLEXIBLE;
+        let is_heartbeat = classify(self.asked.key) == Meaning::ByEpoch;
+        let flexible = is_heartbeat || self.asked.version >= PRODUCE_FLEXIBLE;
         match self.at {
             At::Length => {
                 let length = value.cast_signed();
@@ -152,28 +159,55 @@ impl Requests {
             }
             At::Correlation => {
                 self.asked.correlation = value.cast_signed();
-                if self.asked.key == PRODUCE {
-                    self.next(At::ClientLength, Field::number(2));
-                } else {
-                    self.done(true, tell);
+                match classify(self.asked.key) {
+                    Meaning::Traffic if self.asked.key == PRODUCE => self.next(At::ClientLength, Field::number(2)),
+                    Meaning::ByEpoch if readable(self.asked.key, self.asked.version) => {
+                        self.next(At::ClientLength, Field::number(2));
+                    }
+                    Meaning::ByEpoch => self.done(true, self.unread(), tell),
+                    meaning @ (Meaning::Idle | Meaning::Traffic | Meaning::ByAnswer) => self.done(true, meaning, tell),
                 }
             }
             At::ClientLength => self.next(At::Client, Field::skip(said(false, 2, value).into())),
             At::Client if flexible => self.next(At::Tags, Field::tags()),
+            At::Tags if is_heartbeat => self.next(At::GroupLength, Field::varint()),
+            At::GroupLength => self.next(At::Group, Field::skip(said(true, 2, value).into())),
+            At::Group => self.next(At::MemberLength, Field::varint()),
+            At::MemberLength => self.next(At::Member, Field::skip(said(true, 2, value).into())),
+            At::Member => self.next(At::Epoch, Field::number(4)),
+            // Who leaves says so by a negative one.
+            At::Epoch if value == 0 => self.done(true, Meaning::Traffic, tell),
+            At::Epoch => self.done(true, Meaning::Idle, tell),
             At::Client | At::Tags if self.asked.version >= PRODUCE_TRANSACTIONAL => {
                 self.next(At::TransactionLength, Field::length(flexible, 2));
             }
             At::TransactionLength => self.next(At::Transaction, Field::skip(said(flexible, 2, value).into())),
             At::Client | At::Tags | At::Transaction => self.next(At::Acks, Field::number(2)),
-            At::Acks => self.done(value != 0, tell),
+            At::Acks => self.done(value != 0, Meaning::Traffic, tell),
             At::Rest => {}
         }
         Ok(())
     }
 
-    fn done(&mut self, is_answered: bool, tell: &mut impl FnMut(Asked)) {
+    /// What a heartbeat in a version that is not known is.
+    #[cfg(not(seeded_bugs))]
+    const fn unread(&self) -> Meaning {
+        let _ = self;
+        Meaning::Traffic
+    }
+
+    #[cfg(seeded_bugs)]
+    fn unread(&self) -> Meaning {
+        if self.bug == Some(Bug::UnknownHeartbeatIsIdle) {
+            Meaning::Idle
+        } else {
+            Meaning::Traffic
+        }
+    }
+
+    fn done(&mut self, is_answered: bool, meaning: Meaning, tell: &mut impl FnMut(Asked)) {
         self.asked.is_answered = is_answered;
-        self.asked.meaning = classify(self.asked.key);
+        self.asked.meaning = meaning;
         #[cfg(seeded_bugs)]
         if let Some(bug) = self.bug {
             bug.in_request(&mut self.asked);

@@ -22,8 +22,14 @@ use super::field::{Field, said};
 use super::requests::PRODUCE_MAX;
 use super::{FETCH, PRODUCE};
 
-/// The highest versions that can be read here: of fetches the answer, of a Produce the head.
-pub const READABLE: [(i16, i16); 2] = [(PRODUCE, PRODUCE_MAX), (FETCH, FETCH_MAX)];
+/// The highest versions that can be read here: of fetches the answer, of a Produce and of groups' heartbeats the head.
+pub const READABLE: [(i16, i16); 5] = [(PRODUCE, PRODUCE_MAX), (FETCH, FETCH_MAX), (68, 1), (76, 1), (88, 0)];
+
+/// Whether a request of this kind, which has to be read, can be read in this version.
+pub(super) fn readable(key: i16, version: i16) -> bool {
+    let mut known = READABLE.iter();
+    known.any(|(kind, highest)| *kind == key && (0..=*highest).contains(&version))
+}
 
 /// The highest version of this answer whose form is known.
 const KNOWN_MAX: i16 = 4;
