@@ -34,7 +34,7 @@ fn the_table_names_every_bug_and_what_caught_it() {
     let table: Vec<Catch> = results::kept("seeded");
     let names: Vec<String> = table.iter().map(|catch| catch.bug.clone()).collect();
     assert!(bugs().len() >= 80, "the list was not found in the text");
-    assert_eq!(names, bugs(), "run tests/seeded.rs, see its head");
+    assert_eq!(names, bugs(), "run tests/seeded, see the head of its main.rs");
     for catch in &table {
         assert!(!catch.stands_for.is_empty());
         assert!(
