@@ -11,7 +11,7 @@
 //! | [`WhileDown`] | whether clients are asked what they want of a broker that is down |
 //! | [`Seen`] | what it saw so far: numbers that only grow |
 //! | [`Limits`] | its bounds in room and time |
-//! | [`SocketCounter`] | bytes at a port, as the kernel counts them, where no proxy stands |
+//! | [`Sockets`] | sees traffic where no proxy can stand, by bytes at the broker's port, as the kernel counts them |
 //!
 //! # While the broker is down
 //! A client that only polls must not wake a broker that sleeps, and need not wait for it: its partitions are led by others by
@@ -47,17 +47,17 @@
 //!   whether the topic is there only the broker knows. What is written to it is traffic.
 
 mod connection;
-mod counters;
 mod greeting;
 mod hold;
 mod options;
 mod proxy;
 mod relay;
 mod seen;
+mod sockets;
 mod stream;
 mod tls;
 
-pub use counters::SocketCounter;
 pub use options::{BrokerTls, ClientTls, Clients, Limits, Options, WhileDown};
 pub use proxy::{Proxy, StartError};
 pub use seen::Seen;
+pub use sockets::{Grown, Judge, Sight, SocketCounter, SocketOptions, Sockets, Stretch};

@@ -2,7 +2,9 @@
 
 use tokio::sync::watch;
 
-/// What a proxy saw so far. The numbers only grow (they start at 0 with the proxy); that they stand still is no promise of
+use crate::sockets::Stretch;
+
+/// What a proxy saw so far, or who looks at the broker's sockets. The numbers only grow (they start at 0 with the proxy); that they stand still is no promise of
 /// anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -23,9 +25,10 @@ pub struct Seen {
     pub opened: u64,
     /// See there.
     pub ended: u64,
-    /// How many bytes came from clients in TLS that passed unread. Counted without waking who watches.
+    /// How many bytes came from clients that nobody read: in TLS that passed as it was, or past us at the broker's own port. Counted without
+    /// waking who watches.
     pub sealed_from_clients: u64,
-    /// How many bytes came from the broker in it.
+    /// How many such bytes came from the broker.
     pub sealed_from_broker: u64,
 }
 
@@ -77,6 +80,20 @@ impl Teller {
             seen.sealed_from_clients = seen.sealed_from_clients.saturating_add(count(from_client));
             seen.sealed_from_broker = seen.sealed_from_broker.saturating_add(count(from_broker));
             false
+        });
+    }
+
+    /// What the kernel counted, and how often that was traffic.
+    pub fn counted(&self, passed: &Stretch, traffic: u32) {
+        self.0.send_if_modified(|seen| {
+            seen.traffic = seen.traffic.saturating_add(traffic.into());
+            for grown in &passed.connections {
+                seen.opened = seen.opened.saturating_add(grown.is_new.into());
+                seen.ended = seen.ended.saturating_add(grown.has_ended.into());
+                seen.sealed_from_clients = seen.sealed_from_clients.saturating_add(grown.received);
+                seen.sealed_from_broker = seen.sealed_from_broker.saturating_add(grown.sent);
+            }
+            traffic > 0
         });
     }
 

@@ -12,6 +12,7 @@
 //! | [`InFlight`] | which of them wait for an answer, in order |
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
 //! | [`Baseline`] | where nothing can be read: more bytes than idle clients need |
+//! | [`Account`] | where nothing stands in front: more bytes of one connection than an allowance |
 //! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
 //! # What it guarantees (ids of `proofs/claims.toml`)
@@ -33,6 +34,7 @@ mod answers;
 #[cfg(seeded_bugs)]
 pub mod bugs;
 mod bytes;
+mod chatter;
 mod field;
 mod flight;
 mod requests;
@@ -40,6 +42,7 @@ mod versions;
 
 pub use answers::Answers;
 pub use bytes::{Baseline, Passed};
+pub use chatter::{Account, Allowance, SAVED_MS};
 pub use flight::{Awaited, InFlight};
 pub use requests::{Asked, Requests};
 pub use versions::READABLE;
