@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::check::{At, Draft};
 use crate::cluster::Role;
 use crate::problem::Problem;
+use crate::sleep_sockets::{self, Sockets};
 
 /// All gears, by their names in files.
 pub const GEARS: [(&str, Gear); 3] = [("full", Gear::Full), ("lean", Gear::Lean), ("watch", Gear::Watch)];
@@ -93,8 +94,10 @@ pub struct Broker {
     pub id: i32,
     /// Where it is asked about the cluster: a listener that no proxy stands in front of, without TLS and SASL.
     pub address: Address,
-    /// What stands in front of it; none if nothing does, and then this node sees no traffic.
+    /// What stands in front of it.
     pub proxy: Option<Proxy>,
+    /// Where its clients come, if nothing stands in front of it. With neither, this node sees no traffic; both there never are.
+    pub sockets: Option<Sockets>,
     /// It never sleeps, unless it is told otherwise.
     pub stay_awake: bool,
 }
@@ -115,6 +118,7 @@ pub(crate) struct BrokerDraft {
     pub id: Option<At<i32>>,
     pub address: Option<At<Address>>,
     pub proxy: Option<Proxy>,
+    pub sockets: Option<At<Sockets>>,
     pub stay_awake: bool,
 }
 
@@ -124,6 +128,7 @@ impl BrokerDraft {
             id: self.id.as_ref()?.value,
             address: self.address.as_ref()?.value.clone(),
             proxy: self.proxy,
+            sockets: self.sockets.as_ref().map(|at| at.value.clone()),
             stay_awake: self.stay_awake,
         })
     }
@@ -179,6 +184,7 @@ pub(crate) fn settings(draft: &mut Draft, warnings: &mut Vec<Problem>) -> Option
         draft.problems.push(Problem::new(written.line, "sleep", rule, instead));
     }
     brokers(draft, &written);
+    sleep_sockets::check(draft, &written);
     voters(draft, &written, warnings);
     let usual = SleepSettings::usual();
     Some(SleepSettings {

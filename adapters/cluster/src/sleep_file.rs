@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::check::At;
 use crate::problem::one_of;
 use crate::sleep::{BrokerDraft, GEARS, Proxy, SleepDraft, Times, WAKE_RULES, WATTS_MAX};
+use crate::sleep_sockets;
 use crate::toml_file::{Reader, Table};
 
 /// Reads `[sleep]`.
@@ -80,7 +81,7 @@ pub(crate) fn sleep(reader: &mut Reader<'_>, table: &Table<'_>) -> SleepDraft {
 
 /// Reads `[node.broker]`.
 pub(crate) fn broker(reader: &mut Reader<'_>, table: &Table<'_>) -> BrokerDraft {
-    reader.only(table, &["id", "address", "listen", "upstream", "stay-awake"]);
+    reader.only(table, &["id", "address", "listen", "upstream", "sockets", "stay-awake"]);
     if !table.has("id") {
         let instead = "write id = the node.id of the broker in Kafka";
         reader.wrong(table.line, table.path("id"), "this broker has no id", instead);
@@ -124,6 +125,7 @@ pub(crate) fn broker(reader: &mut Reader<'_>, table: &Table<'_>) -> BrokerDraft 
         id,
         address,
         proxy,
+        sockets: sleep_sockets::sockets(reader, table),
         stay_awake: reader.flag(table, "stay-awake").unwrap_or(false),
     }
 }

@@ -366,7 +366,7 @@ impl Reader<'_> {
     }
 
     /// A table in another one, and how it is called.
-    fn table_of<'t>(&mut self, outer: &'t Table<'_>, key: &str, name: &'static str) -> Option<Table<'t>> {
+    pub fn table_of<'t>(&mut self, outer: &'t Table<'_>, key: &str, name: &'static str) -> Option<Table<'t>> {
         let (line, value) = self.entry(outer, key)?;
         let Some(entries) = value.as_table() else {
             self.mistyped(line, outer, key, value, &format!("the table [{name}]"));
@@ -412,6 +412,38 @@ impl Reader<'_> {
 
     pub fn number(&mut self, table: &Table<'_>, key: &str, least: i64, most: i64) -> Option<At<i64>> {
         let (line, value) = self.entry(table, key)?;
+        self.in_range(line, table, key, value, least, most)
+    }
+
+    /// A list of numbers, of which there is at least one.
+    pub fn numbers(&mut self, table: &Table<'_>, key: &str, least: i64, most: i64) -> Option<Vec<i64>> {
+        let (line, value) = self.entry(table, key)?;
+        let expected = format!("a list of whole numbers from {least} to {most}, such as [9092]");
+        let Some(list) = value.as_array() else {
+            self.mistyped(line, table, key, value, &expected);
+            return None;
+        };
+        if list.is_empty() {
+            self.wrong(line, table.path(key), "the list is empty", format!("write {expected}"));
+            return None;
+        }
+        let mut numbers = Vec::new();
+        for item in list {
+            let line = self.line(&item.span());
+            numbers.extend(self.in_range(line, table, key, item.get_ref(), least, most));
+        }
+        (numbers.len() == list.len()).then(|| numbers.into_iter().map(|at| at.value).collect())
+    }
+
+    fn in_range(
+        &mut self,
+        line: usize,
+        table: &Table<'_>,
+        key: &str,
+        value: &DeValue<'_>,
+        least: i64,
+        most: i64,
+    ) -> Option<At<i64>> {
         let Some(digits) = value.as_integer() else {
             self.mistyped(
                 line,

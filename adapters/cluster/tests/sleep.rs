@@ -6,6 +6,7 @@ use pehra_cluster::{Cluster, ConfigError, MachineWatts};
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::{Timing, WakeRule};
+use pehra_core::sleep::traffic::Allowance;
 use pehra_core::types::{NodeId, Ticks};
 
 const HEAD: &str = "[cluster]\nname = \"barn\"\n[sleep]\n";
@@ -100,6 +101,108 @@ fn what_the_file_leaves_out_is_as_documented() {
             .guard(0)
             .is_none()
     );
+}
+
+/// A node whose broker nothing stands in front of.
+fn seen_by_sockets(id: u16, sockets: &str) -> String {
+    node(id, 100 + id).replace(
+        "listen = \"0.0.0.0:9092\"\nupstream = \"127.0.0.1:9094\"\n",
+        &format!("sockets = {sockets}\n"),
+    )
+}
+
+#[test]
+fn a_broker_is_seen_by_its_sockets_if_the_file_says_so() {
+    let written = "{ ports = [9092, 9095], idle-bytes-per-second = 300 }";
+    let text = [
+        HEAD,
+        "voter-spare = 0\n",
+        &seen_by_sockets(1, "{ ports = [9092] }"),
+        &seen_by_sockets(2, written),
+        &node(3, 103),
+    ];
+    let cluster = sound(&text.concat());
+    assert_eq!(cluster.warnings, []);
+    let broker = |id| {
+        cluster
+            .member(id)
+            .and_then(|member| member.broker.clone())
+            .expect("it has one")
+    };
+    let seen = |id| {
+        let sockets = broker(id).sockets?;
+        Some((
+            sockets.ports.into_iter().collect::<Vec<_>>(),
+            sockets.idle.bytes_per_second,
+        ))
+    };
+    assert_eq!(seen(1), Some((vec![9092], Allowance::USUAL.bytes_per_second)));
+    assert_eq!(seen(2), Some((vec![9092, 9095], 300)));
+    assert_eq!(seen(3), None);
+    assert!(broker(1).proxy.is_none() && broker(3).proxy.is_some());
+}
+
+#[test]
+fn what_sockets_cannot_do_is_said_with_its_line_and_rule() {
+    let (all, usual) = (nodes(), "{ ports = [9092] }");
+    let both = node(1, 101) + "sockets = { ports = [9092] }\n";
+    for (text, said) in [
+        (
+            format!("{HEAD}gear = \"watch\"\n{}", seen_by_sockets(1, usual)),
+            "cluster.toml:11: node.broker.sockets: in gear watch a write waits for a wake, and nobody stands at a sleeper's address to take \
+             it; write gear = \"lean\" in [sleep], or listen and upstream instead of sockets",
+        ),
+        (
+            format!("{HEAD}load-max = 5\n{}", seen_by_sockets(1, usual)),
+            "node.broker.sockets: load-max counts requests, and what passes at sockets is not read; leave load-max out",
+        ),
+        (
+            format!("{HEAD}{both}"),
+            "node.broker.sockets: this broker has a proxy, which sees more; keep listen and upstream, or sockets, and not both",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "{ ports = [9093] }")),
+            "node.broker.sockets: brokers and nodes come by port 9093 too, and are never idle; give clients a listener of their own",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "{ idle-bytes-per-second = 9 }")),
+            "node.broker.sockets.ports: no port is named; write ports = [9092]",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "{ ports = [] }")),
+            "node.broker.sockets.ports: the list is empty; write a list of whole numbers from 1 to 65535",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "{ ports = [9092, 0] }")),
+            "node.broker.sockets.ports: 0 is out of range; write a whole number from 1 to 65535",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "{ ports = 9092 }")),
+            "node.broker.sockets.ports: there is an integer; write a list",
+        ),
+        (
+            format!(
+                "{HEAD}{}",
+                seen_by_sockets(1, "{ ports = [9092], idle-bytes-per-second = 0 }")
+            ),
+            "node.broker.sockets.idle-bytes-per-second: 0 is out of range",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "{ port = [9092] }")),
+            "node.broker.sockets.port: there is no such key; did you mean `ports`",
+        ),
+        (
+            format!("{HEAD}{}", seen_by_sockets(1, "[9092]")),
+            "node.broker.sockets: there is an array; write the table [node.broker.sockets]",
+        ),
+    ] {
+        let wrong = wrong(&text);
+        assert!(wrong.contains(said), "{wrong}\nshould say: {said}\n{text}");
+    }
+    // The others are sound with each of these.
+    for more in ["gear = \"watch\"\n", "load-max = 5\n"] {
+        sound(&format!("{HEAD}{more}{all}"));
+    }
 }
 
 #[test]

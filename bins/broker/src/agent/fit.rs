@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pehra_cluster::Sockets;
 use pehra_cluster::ask::Checked;
-use pehra_core::sleep::guard::Order;
+use pehra_core::sleep::guard::{Order, State};
+use pehra_kafka_proxy::Sight;
 use pehra_power::config::HostKind;
 use pehra_power::{Power, ProofFile};
+
+use tokio::sync::watch;
 
 use super::Agent;
 
@@ -20,6 +24,7 @@ const FREE_MIN: u64 = 64 << 20;
 pub(super) async fn run(agent: Arc<Agent>, power: Power) {
     // What a member believes of itself when it starts.
     let mut told = true;
+    let mut sight = agent.sight();
     loop {
         let checks = {
             let (agent, power) = (Arc::clone(&agent), power.clone());
@@ -35,12 +40,23 @@ pub(super) async fn run(agent: Arc<Agent>, power: Power) {
             told = fit;
             agent.order(Order::Fit(fit)).await;
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = changed(sight.as_mut()) => {}
+        }
+    }
+}
+
+/// Whether traffic is seen has changed.
+async fn changed(sight: Option<&mut watch::Receiver<Sight>>) {
+    match sight {
+        Some(sight) if sight.changed().await.is_ok() => {}
+        _ => std::future::pending().await,
     }
 }
 
 fn checks(agent: &Agent, power: &Power) -> Vec<Checked> {
-    vec![disk(agent), proxy(agent), proof(power)]
+    vec![disk(agent), traffic(agent), proof(power)]
 }
 
 fn check(what: &str, found: Result<String, String>) -> Checked {
@@ -69,14 +85,44 @@ fn disk(agent: &Agent) -> Checked {
     check("disk", found)
 }
 
-fn proxy(agent: &Agent) -> Checked {
-    let stands = agent.own().is_some_and(|broker| broker.proxy.is_some());
-    let found = if stands {
-        Ok("a proxy stands in front of the broker".into())
-    } else {
-        Err("nobody sees this broker's traffic: write listen and upstream in its [node.broker]".into())
+fn traffic(agent: &Agent) -> Checked {
+    let broker = agent.own();
+    let found = match (agent.sight(), broker.and_then(|broker| broker.sockets.as_ref())) {
+        (Some(sight), Some(place)) => {
+            let sight = sight.borrow().clone();
+            sockets(agent, sight, place)
+        }
+        _ if broker.is_some_and(|broker| broker.proxy.is_some()) => Ok("a proxy stands in front of the broker".into()),
+        _ => {
+            Err("nobody sees this broker's traffic: write listen and upstream in its [node.broker], or sockets".into())
+        }
     };
     check("traffic", found)
+}
+
+/// That nobody listens is as it should be while the broker is down. While it is up, it is elsewhere, and whatever passes there is not seen.
+fn sockets(agent: &Agent, sight: Sight, place: &Sockets) -> Result<String, String> {
+    let mut content = agent.content();
+    let is_up = content
+        .guard
+        .as_ref()
+        .is_some_and(|guard| guard.state() == State::Active);
+    match sight {
+        Sight::Sees { connections } => {
+            content.sighted = true;
+            Ok(format!(
+                "{connections} connections at ports {:?} are seen, each idle up to {} bytes a second",
+                place.ports, place.idle.bytes_per_second
+            ))
+        }
+        Sight::Waits if content.sighted && !is_up => Ok("the broker's sockets are seen when it is up".into()),
+        Sight::Waits => Err(format!(
+            "nobody listens at all of the ports {:?} on this machine, so this broker's traffic is not seen: wait until the broker is up; if it \
+             is, name its ports for clients in sockets, and run this agent in the broker's network namespace",
+            place.ports
+        )),
+        Sight::Blind(why) => Err(why),
+    }
 }
 
 fn proof(power: &Power) -> Checked {

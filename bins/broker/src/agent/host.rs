@@ -14,9 +14,9 @@ use pehra_core::sleep::guard::{self, Fitness, Guard, Order, Purpose, Refusal, Ro
 use pehra_core::sleep::member::{Command, Config, Event, Report};
 use pehra_core::types::{NodeId, RequestId};
 use pehra_driver::{Mail, Mailbox};
-use pehra_kafka_proxy::{Proxy, WhileDown};
+use pehra_kafka_proxy::{Proxy, Sight, Sockets, WhileDown};
 use pehra_power::{Local, Power};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::hand::Deed;
 use super::{Word, serve, settings, span, status};
@@ -37,6 +37,7 @@ pub struct Agent {
     content: Mutex<Content>,
     power: OnceLock<(Arc<Local>, &'static str)>,
     proxy: OnceLock<Proxy>,
+    sockets: OnceLock<Sockets>,
 }
 
 /// What is known at the moment.
@@ -54,6 +55,8 @@ pub(super) struct Content {
     pub asleep: Option<Instant>,
     pub asleep_for: Duration,
     pub traffic: Option<Instant>,
+    /// Its broker's sockets were seen once, so it is not elsewhere.
+    pub sighted: bool,
     pub grants: u64,
     pub sleeps: u64,
     pub wakes: u64,
@@ -84,6 +87,7 @@ impl Agent {
             content: Mutex::default(),
             power: OnceLock::new(),
             proxy: OnceLock::new(),
+            sockets: OnceLock::new(),
         }
     }
 
@@ -194,6 +198,15 @@ impl Agent {
 
     pub(super) fn has_proxy(&self, proxy: Proxy) {
         let _ = self.proxy.set(proxy);
+    }
+
+    pub(super) fn has_sockets(&self, sockets: Sockets) {
+        let _ = self.sockets.set(sockets);
+    }
+
+    /// Whether the broker's sockets are seen, if that is how its traffic is.
+    pub(super) fn sight(&self) -> Option<watch::Receiver<Sight>> {
+        self.sockets.get().map(Sockets::sight)
     }
 
     pub(super) fn power(&self) -> &'static str {
