@@ -43,15 +43,14 @@ enum Who {
 
 /// It ends when this is dropped.
 enum Running {
-    Reads(JoinHandle<()>),
+    Here(JoinHandle<()>),
     Java(Child),
-    Writes(JoinHandle<()>, FutureProducer),
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         match self {
-            Self::Reads(task) | Self::Writes(task, _) => task.abort(),
+            Self::Here(task) => task.abort(),
             Self::Java(child) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -125,7 +124,7 @@ fn start(kafka: &Kafka, who: Who, topic: &str) -> Result<Running, Failure> {
         Who::Librdkafka => {
             let consumer: StreamConsumer = config.set("group.id", topic).create()?;
             consumer.subscribe(&[topic])?;
-            Running::Reads(tokio::spawn(async move {
+            Running::Here(tokio::spawn(async move {
                 loop {
                     let _ = consumer.recv().await;
                 }
@@ -139,19 +138,18 @@ fn start(kafka: &Kafka, who: Who, topic: &str) -> Result<Running, Failure> {
         }
         Who::Writer(every) => {
             let producer: FutureProducer = config.set("linger.ms", "5").create()?;
-            let (writer, topic) = (producer.clone(), topic.to_owned());
-            let task = tokio::spawn(async move {
+            let topic = topic.to_owned();
+            Running::Here(tokio::spawn(async move {
                 let mut beat = interval(every.unwrap_or(Duration::from_secs(1)));
                 loop {
                     beat.tick().await;
                     let record = FutureRecord::<(), _>::to(&topic).payload(&[7; 100]);
-                    let _ = timeout(GREETING, writer.send(record, GREETING)).await;
+                    let _ = timeout(GREETING, producer.send(record, GREETING)).await;
                     if every.is_none() {
                         return std::future::pending().await;
                     }
                 }
-            });
-            Running::Writes(task, producer)
+            }))
         }
     })
 }

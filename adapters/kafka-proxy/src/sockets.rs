@@ -52,10 +52,12 @@ pub struct SocketOptions {
 pub enum Sight {
     /// Nobody listens at one of the ports: the broker is down, or elsewhere.
     Waits,
-    /// It sees, and so many connections are there.
+    /// It sees what passes.
     Sees {
-        /// How many.
+        /// How many connections are there.
         connections: usize,
+        /// Bytes a second of the busiest, lately.
+        busiest: u64,
     },
     /// The kernel does not say. Why, and what to do next.
     Blind(String),
@@ -146,8 +148,10 @@ async fn watch_over(
         last = Instant::now();
         teller.counted(&passed, judge.traffic(&passed, ms));
         let now = if passed.is_listening {
-            let connections = passed.open();
-            Sight::Sees { connections }
+            Sight::Sees {
+                connections: passed.open(),
+                busiest: judge.busiest(),
+            }
         } else {
             Sight::Waits
         };

@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pehra_core::sleep::traffic::Allowance;
 use pehra_kafka_proxy::{Judge, Seen, Sight, SocketCounter, SocketOptions, Sockets, Stretch};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
 /// One floods the kernel with ends of connections, which all who count are told of.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 const SOON: Duration = Duration::from_secs(10);
 const ANYWHERE: &str = "127.0.0.1:0";
 
 fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    TURN.blocking_lock()
 }
 
 fn listen(address: &str) -> (TcpListener, u16) {
@@ -234,7 +234,7 @@ fn now(sockets: &Sockets) -> Seen {
 /// An idle client, then one that writes: what is told while it goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chatter_is_no_traffic_and_a_writer_is() {
-    let _turn = block_in_place(turn);
+    let _turn = TURN.lock().await;
     let (listener, port) = listen(ANYWHERE);
     let sockets = Sockets::start(SocketOptions {
         ports: BTreeSet::from([port]),

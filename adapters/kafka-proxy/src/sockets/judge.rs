@@ -13,7 +13,7 @@ use super::ledger::{Grown, Stretch};
 #[derive(Debug)]
 pub struct Judge {
     allowance: Allowance,
-    accounts: BTreeMap<u64, (Account, u32)>,
+    lines: BTreeMap<u64, Line>,
     left: Account,
 }
 
@@ -23,7 +23,7 @@ impl Judge {
     pub const fn new(allowance: Allowance) -> Self {
         Self {
             allowance,
-            accounts: BTreeMap::new(),
+            lines: BTreeMap::new(),
             left: Account::NEW,
         }
     }
@@ -34,29 +34,60 @@ impl Judge {
     pub fn traffic(&mut self, passed: &Stretch, ms: u32) -> u32 {
         let (mut traffic, mut left) = (0_u32, 0_u64);
         for grown in &passed.connections {
-            let (account, age_ms) = self
-                .accounts
-                .entry(grown.id)
-                .or_insert((Account::NEW, first_age(grown)));
-            *age_ms = age_ms.saturating_add(ms);
-            let meaning = account.passed(self.allowance, grown.bytes(), ms);
+            let line = self.lines.entry(grown.id).or_insert(Line::new(grown));
+            let meaning = line.passed(self.allowance, grown.bytes(), ms);
             traffic = traffic.saturating_add((meaning == Meaning::Traffic).into());
             if grown.has_ended {
-                if *age_ms < SAVED_MS {
-                    left = left.saturating_add(account.bytes());
+                if line.age_ms < SAVED_MS {
+                    left = left.saturating_add(line.account.bytes());
                 }
-                self.accounts.remove(&grown.id);
+                self.lines.remove(&grown.id);
             }
         }
         let meaning = self.left.passed(self.allowance, left, ms);
         let unknown = meaning == Meaning::Traffic || passed.is_overrun;
         traffic.saturating_add(unknown.into())
     }
+
+    /// Bytes a second of the busiest connection, lately: what the allowance of idle ones has to be above.
+    #[must_use]
+    pub fn busiest(&self) -> u64 {
+        self.lines.values().map(|line| line.rate).max().unwrap_or(0)
+    }
 }
 
-/// Who was there from the start is old enough.
-const fn first_age(grown: &Grown) -> u32 {
-    if grown.is_new { 0 } else { SAVED_MS }
+/// What is known of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    account: Account,
+    age_ms: u32,
+    /// Since its rate was reckoned last.
+    bytes: u64,
+    ms: u32,
+    rate: u64,
+}
+
+impl Line {
+    const fn new(grown: &Grown) -> Self {
+        Self {
+            account: Account::NEW,
+            // Who was there from the start is old enough.
+            age_ms: if grown.is_new { 0 } else { SAVED_MS },
+            bytes: 0,
+            ms: 0,
+            rate: 0,
+        }
+    }
+
+    fn passed(&mut self, allowance: Allowance, bytes: u64, ms: u32) -> Meaning {
+        self.age_ms = self.age_ms.saturating_add(ms);
+        (self.bytes, self.ms) = (self.bytes.saturating_add(bytes), self.ms.saturating_add(ms));
+        if self.ms >= SAVED_MS {
+            self.rate = self.bytes.saturating_mul(1000) / u64::from(self.ms);
+            (self.bytes, self.ms) = (0, 0);
+        }
+        self.account.passed(allowance, bytes, ms)
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +146,7 @@ mod tests {
         }
         let traffic = (100..120).map(|id| judge.traffic(&passed(&[short(id)]), 250));
         assert!(traffic.sum::<u32>() > 0);
-        assert!(judge.accounts.is_empty(), "nothing is kept of those who left");
+        assert!(judge.lines.is_empty(), "nothing is kept of those who left");
     }
 
     #[test]

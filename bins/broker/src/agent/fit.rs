@@ -47,12 +47,14 @@ pub(super) async fn run(agent: Arc<Agent>, power: Power) {
     }
 }
 
-/// Whether traffic is seen has changed.
+/// Waits until it is seen, or not seen any more, what passes at the broker's sockets.
 async fn changed(sight: Option<&mut watch::Receiver<Sight>>) {
-    match sight {
-        Some(sight) if sight.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
+    if let Some(sight) = sight
+        && sight.changed().await.is_ok()
+    {
+        return;
     }
+    std::future::pending().await
 }
 
 fn checks(agent: &Agent, power: &Power) -> Vec<Checked> {
@@ -108,10 +110,10 @@ fn sockets(agent: &Agent, sight: Sight, place: &Sockets) -> Result<String, Strin
         .as_ref()
         .is_some_and(|guard| guard.state() == State::Active);
     match sight {
-        Sight::Sees { connections } => {
+        Sight::Sees { connections, busiest } => {
             content.sighted = true;
             Ok(format!(
-                "{connections} connections at ports {:?} are seen, each idle up to {} bytes a second",
+                "{connections} connections at ports {:?} are seen; the busiest passes {busiest} bytes a second, and is idle up to {}",
                 place.ports, place.idle.bytes_per_second
             ))
         }

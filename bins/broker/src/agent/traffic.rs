@@ -71,7 +71,7 @@ async fn tell_of_sight(mut sight: watch::Receiver<Sight>) {
         let now = sight.borrow_and_update().clone();
         match now {
             Sight::Waits => tracing::info!("nobody listens at the broker's ports for clients"),
-            Sight::Sees { connections } => tracing::info!(connections, "sees the broker's ports for clients"),
+            Sight::Sees { connections, .. } => tracing::info!(connections, "sees the broker's ports for clients"),
             Sight::Blind(why) => tracing::error!(why, "SEES NO TRAFFIC: this broker never sleeps until it does"),
         }
     }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,9 +34,19 @@ pub struct Barn {
     folder: tempfile::TempDir,
     ports: Vec<u16>,
     proxies: Vec<u16>,
+    by: By,
     agents: BTreeMap<u16, Process>,
     began: Instant,
     _turn: MutexGuard<'static, ()>,
+}
+
+/// How agents see their brokers' traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Clients come by proxies.
+    Proxies,
+    /// Clients come to the brokers themselves; the last of which is looked for at a port that nobody listens at.
+    Sockets,
 }
 
 /// What an agent says of its guard duty.
@@ -51,6 +62,11 @@ pub struct Stand {
 impl Barn {
     /// The controllers, and all that the agents need. `more` stands behind `[sleep]`; so many agents have no broker.
     pub fn new(more: &str, watchers: u16) -> Self {
+        Self::seen(By::Proxies, more, watchers)
+    }
+
+    /// The same with nothing in front of the brokers, or with proxies.
+    pub fn seen(by: By, more: &str, watchers: u16) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         let proxies: Vec<u16> = (0..3).map(|_| free_port()).collect();
@@ -63,6 +79,7 @@ impl Barn {
             folder: tempfile::tempdir().expect("a folder"),
             ports: (0..3 + watchers).map(|_| free_port()).collect(),
             proxies,
+            by,
             agents: BTreeMap::new(),
             began,
             _turn: turn,
@@ -74,13 +91,31 @@ impl Barn {
     /// The same with all agents and brokers up, and sleep allowed.
     pub fn enabled(more: &str, watchers: u16) -> Self {
         let mut barn = Self::new(more, watchers);
-        for id in 1..=3 + watchers {
-            barn.start(id);
-        }
-        barn.all_are_up();
-        barn.topic("readings");
-        barn.enable();
+        barn.begin();
         barn
+    }
+
+    /// Starts all, and allows sleep.
+    pub fn begin(&mut self) {
+        for (id, _) in (1..).zip(self.ports.clone()) {
+            self.start(id);
+        }
+        self.all_are_up();
+        self.topic("readings");
+        self.enable();
+    }
+
+    /// What its clients are told and what the agent looks at is the broker's own port.
+    fn stand_at_the_advertised_port(&self, id: u16, port: u16) {
+        let own = format!("/{id}.properties");
+        let command = self.kafka.broker_command(id);
+        let file = command.get_args().find(|word| word.to_string_lossy().ends_with(&own));
+        let file = Path::new(file.expect("the broker's properties"));
+        let text = fs::read_to_string(file).expect("they are there");
+        let inner = format!("CLIENT://{}", self.kafka.inner(id));
+        assert!(text.contains(&inner), "{text}");
+        let text = text.replace(&inner, &format!("CLIENT://127.0.0.1:{port}"));
+        fs::write(file, text).expect("they are written");
     }
 
     fn configure(&self, more: &str) {
@@ -121,17 +156,21 @@ pid-file = \"broker-{{broker}}.pid\"
             let Some(proxy) = self.proxies.get(usize::from(id) - 1) else {
                 continue;
             };
+            let seen = match self.by {
+                By::Proxies => format!(
+                    "listen = \"127.0.0.1:{proxy}\"\nupstream = \"{}\"",
+                    self.kafka.inner(id)
+                ),
+                By::Sockets => {
+                    self.stand_at_the_advertised_port(id, *proxy);
+                    let looked_at = if id == 3 { free_port() } else { *proxy };
+                    format!("sockets = {{ ports = [{looked_at}] }}")
+                }
+            };
             write!(
                 text,
-                "role = \"{role}\"
-[node.broker]
-id = {id}
-address = \"{}\"
-listen = \"127.0.0.1:{proxy}\"
-upstream = \"{}\"
-",
-                self.kafka.address(id),
-                self.kafka.inner(id)
+                "role = \"{role}\"\n[node.broker]\nid = {id}\naddress = \"{}\"\n{seen}\n",
+                self.kafka.address(id)
             )
             .expect("writing to a text cannot fail");
         }
