@@ -101,14 +101,13 @@ impl Drop for Sockets {
 }
 
 async fn run(options: SocketOptions, teller: Teller, sight: watch::Sender<Sight>) {
-    let mut is_first = true;
+    let mut was_blind = false;
     loop {
         let ports = options.ports.clone();
         let error = match blocking(move || SocketCounter::new(ports)).await {
             Ok(counter) => {
-                // What passed while it was blind is unknown.
-                teller.traffic((!is_first).into());
-                is_first = false;
+                // What passed meanwhile is unknown.
+                teller.traffic(was_blind.into());
                 watch_over(counter, &options, &teller, &sight).await
             }
             Err(error) => error,
@@ -118,6 +117,7 @@ async fn run(options: SocketOptions, teller: Teller, sight: watch::Sender<Sight>
              CONFIG_INET_DIAG, and AF_NETLINK must be allowed (RestrictAddressFamilies= of a unit, seccomp of a container)"
         );
         tell(&sight, Sight::Blind(why));
+        was_blind = true;
         tokio::time::sleep(RETRY_EVERY).await;
     }
 }
