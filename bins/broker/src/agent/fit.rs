@@ -54,7 +54,7 @@ async fn changed(sight: Option<&mut watch::Receiver<Sight>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn checks(agent: &Agent, power: &Power) -> Vec<Checked> {
