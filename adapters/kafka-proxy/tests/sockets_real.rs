@@ -14,7 +14,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-const IDLE: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(6);
 const RECORDS: usize = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
