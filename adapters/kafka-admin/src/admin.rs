@@ -1,6 +1,6 @@
 //! Asks a cluster, whichever of its brokers can be reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kafka_protocol::protocol::Request;
@@ -53,15 +53,25 @@ impl Admin {
         if let Some(wrong) = addresses.iter().find(|address| !is_address(address)) {
             return Err(AdminError::new("connecting", format!("'{wrong}'"), Problem::Address));
         }
-        let mut admin = Self {
-            bootstrap: addresses,
-            limits,
-            idle: BTreeMap::new(),
-            addresses: BTreeMap::new(),
-        };
+        let mut admin = Self::of(addresses, limits);
         let connection = admin.any().await?;
         admin.put_back(connection);
         Ok(admin)
+    }
+
+    const fn of(bootstrap: Vec<String>, limits: Limits) -> Self {
+        Self {
+            bootstrap,
+            limits,
+            idle: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+        }
+    }
+
+    /// A client for each broker that is known, in the order in which they are to be asked, who asks nobody else.
+    pub(crate) fn each_alone(&self) -> Vec<Self> {
+        let known = self.known().into_iter();
+        known.map(|address| Self::of(vec![address], self.limits)).collect()
     }
 
     /// The level of one of the cluster's features; 0 if it is off or unknown.
@@ -81,20 +91,36 @@ impl Admin {
         request: &R,
         from: i16,
     ) -> Result<R::Response, AdminError> {
-        let mut errors = Vec::new();
-        // A connection that was idle for long may have been closed; each address gets a fresh one at most once.
-        for _ in 0..=self.bootstrap.len() {
-            let mut connection = self.any().await?;
+        let (mut errors, mut silent) = (Vec::new(), BTreeSet::new());
+        loop {
+            let idle = self.idle.pop_first();
+            let was_idle = idle.is_some();
+            let opened = match idle {
+                Some((_, connection)) => Ok(connection),
+                None => self.open(&silent).await,
+            };
+            let mut connection = match opened {
+                Ok(connection) => connection,
+                Err(unreachable) => {
+                    errors.extend(unreachable);
+                    return Err(self.nobody(doing, errors));
+                }
+            };
             match connection.ask(doing, request, from).await {
                 Ok(response) => {
                     self.put_back(connection);
                     return Ok(response);
                 }
-                Err(error) if error.is_of_the_way() => errors.push(error),
+                Err(error) if error.is_of_the_way() => {
+                    // One that was idle for long may have been closed, which says nothing of its broker.
+                    if !(was_idle && matches!(error.problem, Problem::Closed(_))) {
+                        silent.insert(connection.at().to_owned());
+                    }
+                    errors.push(error);
+                }
                 Err(error) => return Err(error),
             }
         }
-        Err(AdminError::new(doing, self.whole(), Problem::Nobody(errors)))
     }
 
     /// Asks any broker for a change, once: an answer that got lost leaves open whether it was made.
@@ -139,28 +165,41 @@ impl Admin {
         Ok(response)
     }
 
-    /// A connection to whoever can be reached: an idle one, or a new one to where we were told to go first, then to brokers
-    /// that the cluster named.
+    /// A connection to whoever can be reached: an idle one, or a new one.
     async fn any(&mut self) -> Result<Connection, AdminError> {
         if let Some((_, connection)) = self.idle.pop_first() {
             return Ok(connection);
         }
+        let opened = self.open(&BTreeSet::new()).await;
+        opened.map_err(|errors| self.nobody("connecting", errors))
+    }
+
+    /// A new connection to the first who can be reached and is none of these.
+    async fn open(&self, but: &BTreeSet<String>) -> Result<Connection, Vec<AdminError>> {
         let mut errors = Vec::new();
-        let named = self
-            .addresses
-            .values()
-            .filter(|address| !self.bootstrap.contains(*address));
-        for address in self.bootstrap.iter().chain(named) {
+        for address in self.known().iter().filter(|address| !but.contains(*address)) {
             match Connection::open(address, self.limits).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => errors.push(error),
             }
         }
+        Err(errors)
+    }
+
+    /// Where brokers are: where we were told to go first, then those that the cluster named.
+    fn known(&self) -> Vec<String> {
+        let named = self.addresses.values();
+        let named = named.filter(|address| !self.bootstrap.contains(*address));
+        self.bootstrap.iter().chain(named).cloned().collect()
+    }
+
+    /// Why none of them could be asked.
+    pub(crate) fn nobody(&self, doing: &str, mut errors: Vec<AdminError>) -> AdminError {
         match errors.pop() {
-            Some(only) if errors.is_empty() => Err(only),
+            Some(only) if errors.is_empty() => only,
             last => {
                 errors.extend(last);
-                Err(AdminError::new("connecting", self.whole(), Problem::Nobody(errors)))
+                AdminError::new(doing, self.whole(), Problem::Nobody(errors))
             }
         }
     }

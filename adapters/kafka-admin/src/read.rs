@@ -58,9 +58,28 @@ pub struct LogEnd {
 impl Admin {
     /// Reads the cluster. It takes a few requests, so it is not one moment; brokers are read last.
     ///
+    /// All of it is one broker's word: if it falls silent, the next one is asked for all of it anew. A broker that is cut off from the
+    /// controllers goes on to say of partitions what held when it last heard of them, but two of the requests have to be passed on to
+    /// the controllers. So it can say nothing whole, and what it said before must not be mixed with what another one says after it.
+    ///
     /// # Errors
     /// If no broker can be asked, or the cluster refuses.
     pub async fn view(&mut self) -> Result<View, AdminError> {
+        let mut errors = Vec::new();
+        for mut one in self.each_alone() {
+            match one.read().await {
+                Ok(view) => {
+                    self.addresses = one.addresses;
+                    return Ok(view);
+                }
+                Err(error) if error.is_of_the_way() => errors.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(self.nobody("reading the cluster", errors))
+    }
+
+    async fn read(&mut self) -> Result<View, AdminError> {
         let keeps_eligible = self.feature(ELIGIBLE).await? > 0;
         let mut topics = self.topics().await?;
         self.settings(&mut topics).await?;

@@ -2,12 +2,15 @@
 //!
 //! One cluster for all, as it takes seconds to start: each part leaves it whole.
 
+mod relay;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use pehra_core::sleep::coverage::{Rules, assess};
 use pehra_kafka_admin::{Admin, Limits, Move, Outcome, TopicPartition, TopicView, View};
 use pehra_testbed::kafka::cluster::{ClusterOptions, KafkaCluster};
+use relay::Relay;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -39,6 +42,7 @@ async fn a_real_cluster_is_read_and_changed_as_kafkas_own_tools_see_it() {
     copies_move_and_their_number_stays(&mut cluster, &mut admin).await;
     a_lost_controller_is_seen(&mut cluster, &mut admin).await;
     a_frozen_broker_costs_a_deadline_and_no_more(&cluster, &mut admin).await;
+    of_a_broker_that_is_cut_off_nothing_is_taken(&cluster).await;
     println!("all in {:?}", began.elapsed());
 }
 
@@ -296,4 +300,31 @@ async fn a_frozen_broker_costs_a_deadline_and_no_more(cluster: &KafkaCluster, ad
     let unknown: Vec<i32> = ends.iter().filter(|it| it.end.is_none()).map(|it| it.broker).collect();
     assert_eq!(unknown, [2], "{ends:?}");
     assert!(took < 4 * LIMITS.request, "it took {took:?}");
+}
+
+/// It answers, and knows of the partitions what held when it was cut off.
+async fn of_a_broker_that_is_cut_off_nothing_is_taken(cluster: &KafkaCluster) {
+    let cut_off = Relay::start(&cluster.address(2), true).await;
+    let whole = Relay::start(&cluster.address(1), false).await;
+    let both = format!("{},{}", cut_off.address, whole.address);
+    let began = Instant::now();
+    let mut admin = Admin::connect(&both, LIMITS).await.expect("a broker answers");
+    let view = admin.view().await.expect("the other one can be read");
+    let took = began.elapsed();
+    println!("read past a broker that is cut off in {took:?}");
+    assert!(is_whole(&view), "{view:#?}");
+    assert!(took < 2 * LIMITS.request, "it took {took:?}");
+    // Versions, settings, moves, the quorum, the cluster, partitions: all that makes a reading.
+    let of_the_other = whole.asked();
+    assert_eq!(of_the_other, BTreeSet::from([18, 32, 46, 55, 60, 75]));
+    let begun = cut_off.asked();
+    assert!(
+        begun.contains(&46) && !begun.contains(&55),
+        "it was not cut off: {begun:?}"
+    );
+    // A single question goes past it as well.
+    assert_eq!(admin.quorum().await.expect("the other answers").voters.len(), 3);
+    let alone = Admin::connect(&cut_off.address, LIMITS).await;
+    let error = alone.expect("it answers").view().await.expect_err("it is cut off");
+    assert_eq!(error.problem, pehra_kafka_admin::Problem::Silent(LIMITS.request));
 }
