@@ -181,6 +181,11 @@ impl Power {
                 "write a whole number from 1 to 366",
             );
         }
+        if self.alarm_only && self.host == HostKind::StaysUp {
+            let instead = "write host = \"logind\" or \"rtcwake\", or leave alarm-only out";
+            let rule = "the host stays up, so its agent hears every wake and needs no alarm clock";
+            wrong("alarm-only", rule.into(), instead);
+        }
         let mut ids = BTreeSet::new();
         for (at, node) in self.node.iter().enumerate() {
             if !ids.insert(node.id) {

@@ -7,6 +7,7 @@
 //! sleep = "suspend"             # or "hibernate", "power-off"
 //! drain-ms = 60000              # how long a broker may take to hand over and end
 //! proof-file = "wake-proof.json"
+//! alarm-only = false            # true: nobody can wake this host, so it may sleep without a wake proof
 //!
 //! [power.process]
 //! command = ["/opt/kafka/bin/kafka-server-start.sh", "/etc/kafka/server.properties"]
@@ -113,6 +114,8 @@ pub struct Power {
     pub proof_file: PathBuf,
     /// How many days that counts.
     pub proof_days: u64,
+    /// Nobody can wake this host: it needs no proof, and comes back when its alarm clock rings. Whoever needs its broker waits for that.
+    pub alarm_only: bool,
     /// How others are woken.
     pub wake: WakeConfig,
     /// By what each of them is woken.
@@ -135,6 +138,7 @@ impl Default for Power {
             wake_interface: None,
             proof_file: "wake-proof.json".into(),
             proof_days: PROOF_AGE_MAX.as_secs() / 86_400,
+            alarm_only: false,
             wake: WakeConfig::default(),
             node: Vec::new(),
         }

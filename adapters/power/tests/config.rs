@@ -94,6 +94,10 @@ fn what_is_wrong_is_told_with_its_line_key_and_rule() {
         ),
         (power("proof-days = 0"), ":2: power.proof-days: 0 is out of range"),
         (
+            power("alarm-only = true"),
+            ":2: power.alarm-only: the host stays up, so its agent hears every wake",
+        ),
+        (
             power("alarm = \"timer\"\nsleep = \"hibernate\""),
             ":2: power.alarm: a timer of the kernel does not wake from \"hibernate\"",
         ),

@@ -46,6 +46,14 @@ fn the_example_is_sound_and_a_broker_that_nobody_can_start_is_told() {
     let (code, error) = check(&file, 1);
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("power.process.command: there is no program"), "{error}");
+    // Nobody can wake a machine while writes wait for it.
+    let alone = text.replace("host = \"stays-up\"", "host = \"rtcwake\"\nalarm-only = true");
+    std::fs::write(&file, &alone).expect("a file");
+    assert_eq!(check(&file, 1), (Some(0), String::new()));
+    std::fs::write(&file, alone.replace("gear = \"lean\"", "gear = \"watch\"")).expect("a file");
+    let (code, error) = check(&file, 1);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("power.alarm-only: in gear \"watch\""), "{error}");
 }
 
 /// R = 3, min ISR 2: one may sleep.

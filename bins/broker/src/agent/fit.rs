@@ -20,6 +20,9 @@ const EVERY: Duration = Duration::from_secs(10);
 /// A broker that comes back has to write.
 const FREE_MIN: u64 = 64 << 20;
 
+const NEVER_WOKEN: &str =
+    "it was never woken from outside: wake it once, on purpose, or write alarm-only = true in [power] if nobody can";
+
 /// Looks again and again, and tells the member when it changes.
 pub(super) async fn run(agent: Arc<Agent>, power: Power) {
     // What a member believes of itself when it starts.
@@ -130,13 +133,18 @@ fn sockets(agent: &Agent, sight: Sight, place: &Sockets) -> Result<String, Strin
 fn proof(power: &Power) -> Checked {
     let found = if power.host == HostKind::StaysUp {
         Ok("the machine stays up, so the agent's own port wakes the broker".into())
+    } else if power.alarm_only {
+        Ok(
+            "nobody can wake this machine, which power.alarm-only allows: it comes back when its alarm clock rings"
+                .into(),
+        )
     } else {
         match ProofFile::new(&power.proof_file).read() {
             Ok(Some(proof)) if proof.is_fresh(SystemTime::now(), power.proof_age_max()) => {
                 Ok("it was woken from outside lately".into())
             }
             Ok(Some(_)) => Err("it was last woken from outside too long ago: wake it once, on purpose".into()),
-            Ok(None) => Err("it was never woken from outside: wake it once, on purpose".into()),
+            Ok(None) => Err(NEVER_WOKEN.into()),
             Err(error) => Err(error.to_string()),
         }
     };

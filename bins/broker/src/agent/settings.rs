@@ -3,6 +3,7 @@
 use pehra_cluster::Cluster;
 use pehra_core::election;
 use pehra_core::replication;
+use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard;
 use pehra_core::sleep::member::Config;
 use pehra_power::Power;
@@ -31,11 +32,24 @@ pub fn power(cluster: &Cluster, id: u16) -> Result<Power, String> {
     let text = filled(&text, id, broker);
     let power = Power::from_toml(path, &text).map_err(|error| error.to_string());
     match (power, broker) {
-        (Ok(power), _) => Ok(power),
+        (Ok(power), _) => hold_together(cluster, power),
         // Who has no broker only wakes others, and needs no command for one.
         (Err(_), None) if !text.contains("[power") => Ok(Power::default()),
         (Err(error), _) => Err(error),
     }
+}
+
+/// What concerns both `[power]` and `[sleep]`.
+fn hold_together(cluster: &Cluster, power: Power) -> Result<Power, String> {
+    let gear = cluster.sleep.as_ref().map(|sleep| sleep.gear);
+    if power.alarm_only && gear == Some(Gear::Watch) {
+        return Err(format!(
+            "{}: power.alarm-only: in gear \"watch\" writes wait until sleepers are up, and nobody could wake these before their alarm \
+             clocks ring; write gear = \"lean\", or leave alarm-only out",
+            cluster.path.display()
+        ));
+    }
+    Ok(power)
 }
 
 /// `{id}` stands for the node's id, `{broker}` for its broker's. In the other tables neither is of use but in paths of certificates, which
