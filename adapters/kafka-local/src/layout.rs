@@ -1,4 +1,4 @@
-//! The files of a whole cluster: controllers and brokers in KRaft mode, all on loopback.
+//! The files of a whole cluster: controllers and brokers in KRaft mode, on loopback unless a node is given a host of its own.
 //!
 //! Brokers have the ids 1, 2, 3 …, controllers 101, 102, 103 …; every node keeps its port and its data when it is ended and started
 //! again.
@@ -44,6 +44,8 @@ pub struct Options {
     /// Where clients find each broker, in order, if something stands in front of it, at [`Layout::inner`]; who has none here
     /// is found at its own port. Brokers find each other at their own ports all the same.
     pub advertised: Vec<String>,
+    /// Hosts of their own for some nodes; all others are on this one, on loopback.
+    pub hosts: BTreeMap<u16, Host>,
     /// More lines for every node's properties, such as `("num.partitions", "6")`; they win over ours.
     pub settings: Vec<(String, String)>,
 }
@@ -56,17 +58,44 @@ impl Default for Options {
             brokers: 3,
             racks: Vec::new(),
             advertised: Vec::new(),
+            hosts: BTreeMap::new(),
             settings: Vec::new(),
         }
     }
 }
 
-/// Where a node listens.
-#[derive(Clone, Copy, Debug)]
-struct Ports {
+/// A host that is not this one, but has the same files: a network name space.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Where it is reached.
+    pub address: String,
+    /// What starts a program there, with the program's own line as its last arguments; it becomes that program.
+    pub enter: Vec<String>,
+}
+
+/// Where a node is, and where it listens there.
+#[derive(Clone, Debug)]
+struct Place {
+    /// None for this host.
+    host: Option<Host>,
     own: u16,
     /// For what stands in front of it.
     inner: u16,
+}
+
+impl Place {
+    fn address(&self) -> String {
+        self.at(self.own)
+    }
+
+    fn inner(&self) -> String {
+        self.at(self.inner)
+    }
+
+    fn at(&self, port: u16) -> String {
+        let host = self.host.as_ref().map_or("127.0.0.1", |host| &host.address);
+        format!("{host}:{port}")
+    }
 }
 
 /// A cluster's folder.
@@ -74,7 +103,7 @@ struct Ports {
 pub struct Layout {
     folder: PathBuf,
     jars: Jars,
-    nodes: BTreeMap<u16, Ports>,
+    nodes: BTreeMap<u16, Place>,
 }
 
 impl Layout {
@@ -91,11 +120,12 @@ impl Layout {
         let ids = (1..=options.brokers).chain((0..options.controllers).map(|at| FIRST_CONTROLLER + at));
         let mut port = || free_port().map_err(Error::Port);
         let nodes = ids.map(|id| {
-            let ports = Ports {
+            let place = Place {
+                host: options.hosts.get(&id).cloned(),
                 own: port()?,
                 inner: port()?,
             };
-            Ok((id, ports))
+            Ok((id, place))
         });
         let layout = Self {
             nodes: nodes.collect::<Result<_, Error>>()?,
@@ -115,15 +145,13 @@ impl Layout {
     /// Where a node listens. Empty if there is no such node.
     #[must_use]
     pub fn address(&self, id: u16) -> String {
-        let ports = self.nodes.get(&id);
-        ports.map_or_else(String::new, |ports| format!("127.0.0.1:{}", ports.own))
+        self.nodes.get(&id).map_or_else(String::new, Place::address)
     }
 
     /// Where a broker listens for what stands in front of it, if it was given an advertised address. Empty if there is no such node.
     #[must_use]
     pub fn inner(&self, id: u16) -> String {
-        let ports = self.nodes.get(&id);
-        ports.map_or_else(String::new, |ports| format!("127.0.0.1:{}", ports.inner))
+        self.nodes.get(&id).map_or_else(String::new, Place::inner)
     }
 
     /// The brokers' ids.
@@ -139,10 +167,18 @@ impl Layout {
         self.nodes.keys().copied().filter(|id| is_controller(*id)).collect()
     }
 
-    /// What starts a node on its data and port. It logs to standard output, which is for [`Self::log_path`].
+    /// What starts a node on its data and port, on its host. It logs to standard output, which is for [`Self::log_path`].
     #[must_use]
     pub fn command(&self, id: u16) -> Command {
-        self.jars.node(&self.path(id, "properties"))
+        let here = self.jars.node(&self.path(id, "properties"));
+        let host = self.nodes.get(&id).and_then(|place| place.host.as_ref());
+        let Some([program, arguments @ ..]) = host.map(|host| &*host.enter) else {
+            return here;
+        };
+        let mut there = Command::new(program);
+        there.args(arguments).arg(here.get_program()).args(here.get_args());
+        there.envs(here.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        there
     }
 
     /// One of Kafka's own tools, ready to be started.
@@ -184,9 +220,9 @@ impl Layout {
         let directories: BTreeMap<u16, String> = self.nodes.keys().map(|id| (*id, random_id())).collect();
         let voter = |id: &u16| Some(format!("{id}@{}:{}", self.address(*id), directories.get(id)?));
         let voters: Vec<String> = self.controllers().iter().filter_map(voter).collect();
-        for (id, ports) in &self.nodes {
+        for (id, place) in &self.nodes {
             let controllers = self.addresses(&self.controllers());
-            let text = properties::of_node(*id, *ports, &self.path(*id, "data"), &controllers, options);
+            let text = properties::of_node(*id, place, &self.path(*id, "data"), &controllers, options);
             write(&self.path(*id, "properties"), &text)?;
         }
         let output = self

@@ -15,4 +15,4 @@ mod layout;
 
 pub use error::Error;
 pub use jars::{INSTALL, Jars, Lacking};
-pub use layout::{FIRST_CONTROLLER, Layout, Options, SERVES, is_controller, random_id};
+pub use layout::{FIRST_CONTROLLER, Host, Layout, Options, SERVES, is_controller, random_id};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Options, Ports, is_controller};
+use super::{Options, Place, is_controller};
 
 /// The same for every node.
 const COMMON: &str = "offsets.topic.num.partitions=3
@@ -22,7 +22,7 @@ log.cleaner.dedupe.buffer.size=2097152
 ";
 
 /// Of a node with its data there.
-pub fn of_node(id: u16, ports: Ports, data: &Path, controllers: &[String], options: &Options) -> String {
+pub fn of_node(id: u16, place: &Place, data: &Path, controllers: &[String], options: &Options) -> String {
     let replication = options.brokers.clamp(1, 3);
     let in_sync = (replication - 1).max(1);
     let mut text = format!(
@@ -41,11 +41,11 @@ share.coordinator.state.topic.min.isr={in_sync}
         controllers.join(","),
         data.display()
     );
-    let Ports { own, inner } = ports;
+    let (own, inner) = (place.address(), place.inner());
     text.push_str(&if is_controller(id) {
-        format!("process.roles=controller\nlisteners=CONTROLLER://127.0.0.1:{own}\n")
+        format!("process.roles=controller\nlisteners=CONTROLLER://{own}\n")
     } else {
-        format!("process.roles=broker\nlisteners=PLAINTEXT://127.0.0.1:{own}\ninter.broker.listener.name=PLAINTEXT\n")
+        format!("process.roles=broker\nlisteners=PLAINTEXT://{own}\ninter.broker.listener.name=PLAINTEXT\n")
     });
     let nth = usize::from(id.saturating_sub(1));
     let mut line = |line: &str| {
@@ -53,12 +53,8 @@ share.coordinator.state.topic.min.isr={in_sync}
     };
     // Of two lines with one name the later one counts.
     if let Some(advertised) = options.advertised.get(nth).filter(|_| !is_controller(id)) {
-        line(&format!(
-            "listeners=PLAINTEXT://127.0.0.1:{own},CLIENT://127.0.0.1:{inner}"
-        ));
-        line(&format!(
-            "advertised.listeners=PLAINTEXT://127.0.0.1:{own},CLIENT://{advertised}"
-        ));
+        line(&format!("listeners=PLAINTEXT://{own},CLIENT://{inner}"));
+        line(&format!("advertised.listeners=PLAINTEXT://{own},CLIENT://{advertised}"));
         line("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT");
     }
     if let Some(rack) = options.racks.get(nth) {

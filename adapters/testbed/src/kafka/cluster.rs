@@ -1,4 +1,4 @@
-//! A real Kafka cluster: controllers and brokers in KRaft mode, each a process of its own, on loopback.
+//! A real Kafka cluster: controllers and brokers in KRaft mode, each a process of its own, on loopback or on hosts of their own.
 //!
 //! Brokers have the ids 1, 2, 3 …, controllers 101, 102, 103 …; every node keeps its port and its data when it is stopped,
 //! killed or frozen and started again.
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-pub use pehra_kafka_local::Options as ClusterOptions;
+pub use pehra_kafka_local::{Host, Options as ClusterOptions};
 use pehra_kafka_local::{INSTALL, Layout};
 use rustix::process::Signal;
 use tempfile::TempDir;
