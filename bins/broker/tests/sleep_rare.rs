@@ -1,11 +1,12 @@
-//! T5, T6, T9 on real brokers: the last copy is not let go, a leader that stood still loses what only it had, forged words wake at most.
+//! T5, T6, T9, T12 on real brokers: the last copy is not let go, a leader that stood still loses what only it had, forged words wake at
+//! most, and an alarm clock is enough to come back.
 
 mod common;
 mod sleeping;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pehra_core::identity::{ClusterName, Hello, PROTOCOL_VERSION};
 use pehra_core::members::NodeSet;
@@ -16,10 +17,13 @@ use pehra_core::types::{NodeId, Term};
 use pehra_core::wire::encode_sleep;
 use pehra_nng::mesh::{Config, Mesh, MeshOptions};
 use rustix::process::{Signal, kill_process};
-use sleeping::{Barn, lost};
+use sleeping::machine::{Machines, Nap};
+use sleeping::{Barn, Client, lost};
 
 /// Long beside all timers of profile `test`.
 const A_WHILE: Duration = Duration::from_secs(8);
+/// What a busy machine may add to a bound.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// T5. That plain Kafka lets it go is shown by `pehra plan`'s test.
 #[test]
@@ -131,6 +135,181 @@ fn forged_words_wake_at_most() {
         barn.stand(sleeper).is_some_and(|stand| stand.doing == "waking")
     });
     barn.all_are_up();
+}
+
+/// Their alarm clocks' period in T12, and how long who has been rung looks for a Pehredar at the most: `Timing::TEST.probe` and a quarter.
+const ALARM: Duration = Duration::from_secs(12);
+const PROBE_MAX: Duration = Duration::from_millis(1875);
+
+/// T12. Machines that nobody can wake: while they sleep their agents stand still, and only the alarm clock ends that.
+#[test]
+#[ignore = "real brokers, two minutes: ./run deep"]
+fn an_alarm_clock_alone_brings_a_sleeper_back() {
+    let machines = Machines::new();
+    let more = format!("alarm-ms = {}\n{}", ALARM.as_millis(), machines.power());
+    let mut barn = Barn::new(&more, 0);
+    let links = barn.behind_links();
+    (1..=3).for_each(|id| barn.start(id));
+    barn.all_are_up();
+    barn.topic("readings");
+    let mut writer = barn.producer("readings", &[]);
+    barn.wait("it writes", || writer.sent().len() > 100);
+
+    writer.freeze();
+    barn.enable();
+    let sleeper = fast_asleep(&barn, &machines);
+    nobody_waits_and_it_sleeps_on(&barn, &machines, sleeper);
+    somebody_waits_and_it_is_back_at_its_next_ring(&barn, &machines, sleeper, &writer);
+
+    writer.freeze();
+    let sleeper = fast_asleep(&barn, &machines);
+    links.part(sleeper);
+    no_call_reaches_it_and_it_is_back_at_its_next_ring(&barn, &machines, sleeper, &writer);
+    links.heal();
+    barn.wait("it knows of a Pehredar", || {
+        barn.stand(sleeper).is_some_and(|stand| stand.role == "none")
+    });
+
+    writer.freeze();
+    let sleeper = fast_asleep(&barn, &machines);
+    links.part(sleeper);
+    writer.thaw();
+    nobody_is_left_and_it_is_back_at_its_next_ring(&mut barn, &machines, sleeper);
+    links.heal();
+    for id in (1..=3).filter(|id| *id != sleeper) {
+        barn.start(id);
+    }
+    barn.all_are_up();
+    let before = writer.sent().len();
+    barn.wait("writes are taken again", || writer.sent().len() > before + 100);
+    writer.end();
+    let (sent, failed) = (writer.sent(), writer.failed());
+    assert!(failed.is_empty(), "the producer gave up on these: {failed:?}");
+    let missing = lost(&sent, &barn.consume("readings", &sent));
+    assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
+    println!("{} messages acknowledged, and read", sent.len());
+}
+
+/// Waits until a machine is down, and takes no call.
+fn fast_asleep(barn: &Barn, machines: &Machines) -> u16 {
+    let mut found = None;
+    barn.wait("a machine sleeps", || {
+        found = (1..=3).find(|id| machines.nap(barn.agent_pid(*id)).is_some());
+        found.is_some()
+    });
+    let sleeper = found.expect("it was waited for");
+    assert!(
+        barn.broker_pid(sleeper).is_none(),
+        "a machine sleeps with its broker up"
+    );
+    // A mere question: an order would wait for it, and be taken when it is up.
+    assert!(barn.stand(sleeper).is_none(), "a sleeping machine answers");
+    barn.say(&format!("the machine of broker {sleeper} sleeps"));
+    sleeper
+}
+
+/// A ring finds a live Pehredar: its broker is not started for that.
+fn nobody_waits_and_it_sleeps_on(barn: &Barn, machines: &Machines, sleeper: u16) {
+    let agent = barn.agent_pid(sleeper);
+    let before = machines.naps(agent).len();
+    let starts = || barn.logged(sleeper, "the broker is started");
+    let started = starts();
+    barn.wait("its alarm clock rings, and it sleeps again", || {
+        machines.naps(agent).len() > before
+    });
+    let naps = machines.naps(agent);
+    let [.., one, next] = naps[..] else {
+        panic!("two sleeps")
+    };
+    let up = one.up.expect("it was up between");
+    let awake = next.down.duration_since(up).expect("in this order");
+    assert_eq!(starts(), started, "an alarm clock started a broker\n{}", barn.logs());
+    assert_eq!(one.alarm, ALARM);
+    println!(
+        "a ring that found a Pehredar and nobody who waits: {:.1} s after it fell asleep (bound {:.1} s), and up for {:.2} s",
+        up.duration_since(one.down).expect("in this order").as_secs_f64(),
+        ALARM.as_secs_f64(),
+        awake.as_secs_f64(),
+    );
+}
+
+/// Who writes needs more than is up. The Pehredar's calls wait for the machine, which reads them as soon as it is up.
+fn somebody_waits_and_it_is_back_at_its_next_ring(barn: &Barn, machines: &Machines, sleeper: u16, writer: &Client) {
+    let nap = machines.nap(barn.agent_pid(sleeper)).expect("it sleeps");
+    let called = called_in_vain(barn, sleeper, writer);
+    let started = starts(barn, machines, sleeper, nap);
+    println!(
+        "it was waited for for {:.1} s",
+        started.duration_since(called).unwrap_or_default().as_secs_f64()
+    );
+    barn.all_are_up();
+}
+
+/// The same, and the calls are lost: at its ring it hears of nobody at all, and so wakes by itself.
+fn no_call_reaches_it_and_it_is_back_at_its_next_ring(barn: &Barn, machines: &Machines, sleeper: u16, writer: &Client) {
+    let nap = machines.nap(barn.agent_pid(sleeper)).expect("it sleeps");
+    called_in_vain(barn, sleeper, writer);
+    starts(barn, machines, sleeper, nap);
+    // Nobody else woke it.
+    barn.wait("it is a temporary Pehredar", || {
+        barn.stand(sleeper).is_some_and(|stand| stand.role == "temporary")
+    });
+    barn.all_are_up();
+}
+
+/// Somebody writes again. Two copies are enough for what is written, but the Pehredar wants all to be up; since when.
+fn called_in_vain(barn: &Barn, sleeper: u16, writer: &Client) -> SystemTime {
+    let before = writer.sent().len();
+    writer.thaw();
+    let since = SystemTime::now();
+    let called = serde_json::json!(format!("[{sleeper}] are being woken"));
+    barn.wait("the Pehredar calls", || {
+        let stands = barn.stands().into_iter();
+        stands
+            .map(|(_, stand)| stand)
+            .any(|stand| stand.all["held_back"] == called)
+    });
+    barn.wait("writes are taken while it sleeps", || writer.sent().len() > before + 20);
+    assert!(barn.stand(sleeper).is_none(), "it was up before its alarm clock rang");
+    barn.say(&format!("{sleeper} is called, and sleeps on"));
+    since
+}
+
+/// All other agents are killed while it sleeps, and nothing that they said reaches it.
+fn nobody_is_left_and_it_is_back_at_its_next_ring(barn: &mut Barn, machines: &Machines, sleeper: u16) {
+    let nap = machines.nap(barn.agent_pid(sleeper)).expect("it sleeps");
+    for id in (1..=3).filter(|id| *id != sleeper) {
+        barn.kill9(id);
+    }
+    starts(barn, machines, sleeper, nap);
+    barn.all_are_up();
+    let stand = barn.stand(sleeper).expect("it answers");
+    assert_eq!(stand.role, "temporary", "{stand:?}");
+}
+
+/// Waits until the broker is started after this sleep of its machine: not before the alarm clock rang, and within the bound.
+fn starts(barn: &Barn, machines: &Machines, sleeper: u16, nap: Nap) -> SystemTime {
+    barn.wait("its broker is started", || barn.broker_pid(sleeper).is_some());
+    let started = SystemTime::now();
+    let naps = machines.naps(barn.agent_pid(sleeper));
+    let nap = naps.into_iter().find(|it| it.down == nap.down).expect("it was there");
+    let up = nap.up.expect("a broker was started on a machine that sleeps");
+    let (after, looked) = (started.duration_since(nap.down), started.duration_since(up));
+    let (after, looked) = (after.expect("in this order"), looked.expect("in this order"));
+    let bound = nap.alarm + PROBE_MAX;
+    barn.say(&format!(
+        "broker {sleeper} is started {:.2} s after its machine fell asleep (bound {:.2} s), {:.2} s after the ring",
+        after.as_secs_f64(),
+        bound.as_secs_f64(),
+        looked.as_secs_f64()
+    ));
+    assert!(nap.alarm <= ALARM, "an alarm later than its period: {nap:?}");
+    assert!(
+        after <= bound + BUSY,
+        "{after:?}, and the bound is {bound:?}\n{}",
+        barn.logs()
+    );
+    started
 }
 
 /// The latest plan, by its term and place; the start of the log while there is none.

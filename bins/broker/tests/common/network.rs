@@ -72,13 +72,29 @@ pub struct Hosts {
 impl Hosts {
     /// Makes a host for each node of a cluster of which none has been started.
     pub fn of(cluster: &mut Cluster) -> Self {
+        let made = Self::new(cluster.ports.len());
+        for id in 0..cluster.ports.len() {
+            cluster.hosts[id] = Self::address(id).into();
+        }
+        cluster.write_config("cluster.toml", 1, &cluster.ports);
+        let names: Vec<String> = (0..made.hosts.len()).map(|id| made.name_space(id)).collect();
+        cluster.wrap = Some(Box::new(move |id, _| {
+            let mut command = Command::new("nsenter");
+            command.arg(format!("--net={}", names[id]));
+            command
+        }));
+        made
+    }
+
+    /// So many hosts, with the numbers from 0.
+    pub fn new(count: usize) -> Self {
         ip("link set lo up");
         fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("packets are forwarded");
         let outside = name_space("self");
         let mut hosts = Vec::new();
-        for id in 0..cluster.ports.len() {
+        for id in 0..count {
             let mut command = Command::new("unshare");
-            command.args(["--net", "sleep", "600"]).stdin(Stdio::null());
+            command.args(["--net", "sleep", "1200"]).stdin(Stdio::null());
             let host = Process::start(&mut command, "apt-get install -y util-linux");
             let pid = host.pid().to_string();
             wait_until("the host is there", PATIENCE, || name_space(&pid) != outside);
@@ -94,25 +110,27 @@ impl Hosts {
             ] {
                 run(Command::new("nsenter").args([&inside, "ip"]).args(order.split(' ')));
             }
-            cluster.hosts[id] = Ipv4Addr::new(10, 77, u8::try_from(id).expect("few hosts"), 2).into();
             hosts.push(host);
         }
-        cluster.write_config("cluster.toml", 1, &cluster.ports);
-        let pids: Vec<u32> = hosts.iter().map(Process::pid).collect();
-        cluster.wrap = Some(Box::new(move |id, _| {
-            let mut command = Command::new("nsenter");
-            command.arg(format!("--net=/proc/{}/ns/net", pids[id]));
-            command
-        }));
         Self {
             hosts,
             cuts: Mutex::default(),
         }
     }
 
+    /// Where a host is reached.
+    pub fn address(id: usize) -> Ipv4Addr {
+        Ipv4Addr::new(10, 77, u8::try_from(id).expect("few hosts"), 2)
+    }
+
+    /// The file that is its name space.
+    pub fn name_space(&self, id: usize) -> String {
+        format!("/proc/{}/ns/net", self.hosts[id].pid())
+    }
+
     /// Does something as a process of this host would do it.
     pub fn inside<R: Send>(&self, id: usize, act: impl FnOnce() -> R + Send) -> R {
-        let path = format!("/proc/{}/ns/net", self.hosts[id].pid());
+        let path = self.name_space(id);
         let work = move || {
             let file = fs::File::open(path).expect("the host's name space");
             let network = Some(rustix::thread::LinkNameSpaceType::Network);

@@ -2,23 +2,27 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod links;
+pub mod machine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pehra_kafka_admin::{Admin, Limits, TopicPartition};
-use pehra_testbed::kafka::cluster::{ClusterOptions, KafkaCluster};
+use pehra_testbed::kafka::cluster::{ClusterOptions, Host, KafkaCluster};
 use pehra_testbed::process::{Process, free_port};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::common::{ask, broker};
+use links::Links;
 
 /// How long anything may take that has to happen: brokers are started in it, on a machine that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,16 +66,26 @@ pub struct Stand {
 impl Barn {
     /// The controllers, and all that the agents need. `more` stands behind `[sleep]`; so many agents have no broker.
     pub fn new(more: &str, watchers: u16) -> Self {
-        Self::seen(By::Proxies, more, watchers)
+        Self::begun(By::Proxies, BTreeMap::new(), more, watchers)
     }
 
     /// The same with nothing in front of the brokers, or with proxies.
     pub fn seen(by: By, more: &str, watchers: u16) -> Self {
+        Self::begun(by, BTreeMap::new(), more, watchers)
+    }
+
+    /// The same with hosts of their own for some of Kafka's nodes.
+    pub fn on(hosts: BTreeMap<u16, Host>, more: &str, watchers: u16) -> Self {
+        Self::begun(By::Proxies, hosts, more, watchers)
+    }
+
+    fn begun(by: By, hosts: BTreeMap<u16, Host>, more: &str, watchers: u16) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         let proxies: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let kafka = KafkaCluster::start_controllers(&ClusterOptions {
             advertised: proxies.iter().map(|port| format!("127.0.0.1:{port}")).collect(),
+            hosts,
             ..ClusterOptions::default()
         });
         let barn = Self {
@@ -124,7 +138,7 @@ impl Barn {
         let words: Vec<String> = [command.get_program()]
             .into_iter()
             .chain(command.get_args())
-            .map(|word| quoted(word).replace("/1.properties", "/{broker}.properties"))
+            .map(|word| quoted(word).replace("/1.", "/{broker}."))
             .collect();
         let set = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
             value.map(|value| format!("{} = {}", name.to_string_lossy(), quoted(value)))
@@ -177,6 +191,27 @@ pid-file = \"broker-{{broker}}.pid\"
         fs::write(self.folder.path().join("cluster.toml"), text).expect("the configuration is written");
     }
 
+    /// Puts links between all agents, of which none has been started.
+    pub fn behind_links(&self) -> Links {
+        let agents = (1..).zip(&self.ports).map(|(id, _)| (id, self.address(id)));
+        let (links, told) = Links::between(&agents.collect());
+        let text = fs::read_to_string(self.config_of(0)).expect("it was written");
+        for (id, dials) in told {
+            let own = dials.iter().fold(text.clone(), |text, (listens, dialled)| {
+                text.replace(&format!("\"{listens}\""), &format!("\"{dialled}\""))
+            });
+            fs::write(self.folder.path().join(format!("cluster-{id}.toml")), own).expect("a file");
+        }
+        links
+    }
+
+    /// An agent's own file if it has one, else that of all.
+    fn config_of(&self, id: u16) -> PathBuf {
+        let own = self.folder.path().join(format!("cluster-{id}.toml"));
+        let all = self.folder.path().join("cluster.toml");
+        if own.exists() { own } else { all }
+    }
+
     /// Prints what has happened, and when.
     pub fn say(&self, what: &str) {
         println!("{:7.1} s  {what}", self.began.elapsed().as_secs_f64());
@@ -192,7 +227,7 @@ pid-file = \"broker-{{broker}}.pid\"
     pub fn start(&mut self, id: u16) {
         let log = self.folder.path().join(format!("agent-{id}.log"));
         let log = File::options().create(true).append(true).open(log).expect("a log");
-        let mut command = broker(&self.folder.path().join("cluster.toml"), id.into());
+        let mut command = broker(&self.config_of(id), id.into());
         let agent = Process::start(
             command.arg("--log-text").env("NO_COLOR", "1").stderr(log),
             "cargo build -p pehra-broker",
@@ -203,6 +238,11 @@ pid-file = \"broker-{{broker}}.pid\"
             assert!(Instant::now() < until, "agent {id} does not answer\n{}", self.logs());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The number of an agent's process.
+    pub fn agent_pid(&self, id: u16) -> u32 {
+        self.agents[&id].pid()
     }
 
     pub fn kill9(&mut self, id: u16) {
