@@ -52,7 +52,7 @@ fn watch() -> Bounds {
     }
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "sleep: a wake from outside",
     "sleep: traffic",
     "sleep: traffic in gear watch, which wakes whom it takes",
@@ -72,6 +72,7 @@ const NAMES: [&str; 19] = [
     "sleep: calm, traffic, and one who is known to be dead",
     "sleep: calm, and a round of maintenance",
     "sleep: calm, and a wake that fails",
+    "sleep: calm, traffic, and all who could help are taken to be dead",
 ];
 
 #[test]
@@ -325,4 +326,15 @@ fn after_a_calm_a_wake_that_fails_is_told() {
         ..one_is_dead(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Answer])
     };
     leads(NAMES[18], bounds, &[L7, L7_PAGED], 164_685);
+}
+
+/// One is dead, and the calls to the other one are lost until they are given up: both are known to be silent. While there is traffic all such are
+/// called again, not the dead one alone.
+#[test]
+fn after_a_calm_those_who_were_given_up_by_mistake_are_called_again() {
+    let bounds = Bounds {
+        hasty: 1,
+        ..one_is_dead(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Answer])
+    };
+    leads(NAMES[19], bounds, &[L1], 611_124);
 }

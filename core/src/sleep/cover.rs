@@ -24,6 +24,12 @@ impl Cover {
         self.among.and(there).count() >= self.need as u32
     }
 
+    /// Whether enough would be there if all were awake.
+    #[must_use]
+    pub const fn can_hold(&self) -> bool {
+        self.among.or(self.others).count() >= self.need as u32
+    }
+
     /// Whom of these who are able to wake so that enough are there, the lowest numbers first; all of them that could help, if these
     /// are too few.
     #[must_use]

@@ -81,6 +81,8 @@ pub struct Bounds {
     pub disable_on_traffic: bool,
     /// Whose machine is gone for good once it sleeps: nothing wakes it.
     pub gone: NodeSet,
+    /// So many wakes may be given up before those who are called come up; before the calm.
+    pub hasty: u8,
     /// A sleeper hears nothing but calls to wake.
     pub deaf: bool,
     /// Nor these: nothing but its alarm clock wakes it.
@@ -136,6 +138,7 @@ impl Bounds {
             disable_on_traffic: false,
             deaf: false,
             gone: NodeSet::EMPTY,
+            hasty: 0,
             unwakeable: false,
             never: &[],
             calms: false,
@@ -283,8 +286,12 @@ impl Bounds {
             words.push("sleepers hear nothing but calls to wake".into());
         }
         if !self.gone.is_empty() {
+            let but = match self.hasty {
+                0 => String::new(),
+                hasty => format!(", but for {hasty} before the calm"),
+            };
             words.push(format!(
-                "whoever of {:?} sleeps is gone for good, and all others wake before a wake is given up",
+                "whoever of {:?} sleeps is gone for good, and all others wake before a wake is given up{but}",
                 self.gone
             ));
         }

@@ -93,6 +93,8 @@ pub struct Left {
     pub switches: u8,
     /// Rounds.
     pub rounds: u8,
+    /// Wakes that are given up too early.
+    pub hasty: u8,
 }
 
 /// One moment.

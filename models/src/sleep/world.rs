@@ -242,7 +242,7 @@ impl World {
             let timers = timers
                 .filter(|timer| !state.calm || (**timer != Timer::Drain && (**timer != Timer::Idle || !state.needed)));
             // Whoever wakes at all wakes before its wake is given up.
-            let in_vain = self.calls_in_vain(state, member);
+            let in_vain = self.calls_in_vain(state, member) || state.left.hasty > 0;
             let timers = timers.filter(|timer| **timer != Timer::Wake || in_vain);
             actions.extend(timers.map(|timer| Action::Fire(member, *timer)));
             let leads = around.heard && state.leaders.last() == Some(&member) && around.term == state.top();
@@ -405,7 +405,12 @@ impl World {
                 }
                 self.act(&mut state, letter.to, what)?;
             }
-            Action::Fire(member, timer) => self.act(&mut state, *member, What::Feed(Input::Fired(*timer)))?,
+            Action::Fire(member, timer) => {
+                if *timer == Timer::Wake && !self.calls_in_vain(&state, *member) {
+                    state.left.hasty -= 1;
+                }
+                self.act(&mut state, *member, What::Feed(Input::Fired(*timer)))?;
+            }
             Action::Learn(member) => {
                 let place = state.at(*member).applied + 1;
                 let (id, decree) = (Self::id(&state, place), state.log[usize::from(place) - 1].decree);
@@ -761,6 +766,7 @@ impl World {
                 losses: bounds.losses,
                 switches: bounds.switches + 1,
                 rounds: bounds.rounds,
+                hasty: bounds.hasty,
             },
             calm: false,
             needed: false,

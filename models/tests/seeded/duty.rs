@@ -287,6 +287,22 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         ),
         Bug::RoundKeepsPehredar => live("a round of maintenance that never comes to its last", round(), duty::L6),
         Bug::VisitOutrunsPlan => safe("one that is worked on again and again", round()),
+        Bug::SilentForGood => live(
+            "a sleeper whose calls were lost once, and that is never called again",
+            Bounds {
+                hasty: 1,
+                ..one_is_dead(Timer::Answer)
+            },
+            duty::L1,
+        ),
+        Bug::SilentOneByOne => live(
+            "a dead machine that is called again in the place of one that would hear",
+            Bounds {
+                hasty: 1,
+                ..one_is_dead(Timer::Answer)
+            },
+            duty::L1,
+        ),
         Bug::FailedWakeUnsaid => live(
             "a machine that does not wake, and nobody hears of it",
             Bounds {

@@ -128,6 +128,10 @@ pub enum Bug {
     RoundKeepsPehredar,
     /// That one was worked on is proposed while another decree is under way, and then forgotten.
     VisitOutrunsPlan,
+    /// Whoever is known to be silent is not called again, even if nobody else is left.
+    SilentForGood,
+    /// Of those who are known to be silent as few as would do are called again: always the same, who may be dead.
+    SilentOneByOne,
     /// A wake fails, and nobody is told.
     FailedWakeUnsaid,
     /// A wake fails, and whoever was called stays in the plan.
@@ -136,7 +140,7 @@ pub enum Bug {
 
 impl Bug {
     /// All that the models hunt.
-    pub const HUNTED: [Self; 44] = [
+    pub const HUNTED: [Self; 46] = [
         Self::P2AssumesAwake,
         Self::P3StrangerObeyed,
         Self::P4NoLock,
@@ -179,6 +183,8 @@ impl Bug {
         Self::RestartLeavesDown,
         Self::RoundKeepsPehredar,
         Self::VisitOutrunsPlan,
+        Self::SilentForGood,
+        Self::SilentOneByOne,
         Self::FailedWakeUnsaid,
         Self::FailedWakeKept,
     ];

@@ -69,6 +69,7 @@
 //! | Pehredar | traffic | – | Pehredar | wakes whom it takes by a reading that was begun since the need was first told, or all |
 //! | Pehredar | Answer timer | one who was called has not answered | Pehredar | wakes all others that would do |
 //! | Pehredar | a wake takes too long | – | Pehredar | reports it; the silent one leaves the plan, and others are woken in its place |
+//! | Pehredar | View, while there is traffic | all who are left are too few | Pehredar | wakes silent ones too |
 //! | Pehredar | Standing of one who had left | awake | Pehredar | proposes a plan with it |
 //! | Pehredar | Enable order | a higher epoch, all are awake | Pehredar | proposes to switch on |
 //! | Pehredar | Disable order, traffic by policy | – | Pehredar | wakes all, and proposes to switch off |

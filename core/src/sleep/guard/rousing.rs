@@ -7,6 +7,8 @@ use super::watch::Watch;
 use super::{Config, Event, Purpose, Report, Timer, WakeRule};
 use crate::members::NodeSet;
 use crate::protocol::Draw;
+#[cfg(seeded_bugs)]
+use crate::sleep::cover::Cover;
 use crate::sleep::cover::View;
 use crate::types::{Delay, NodeId};
 
@@ -20,8 +22,8 @@ impl Guard {
         watch.given.map_or(away, |given| away.with(given.node))
     }
 
-    /// Whom it takes so that enough are up: of those who are not known to be silent, since whoever does not wake up is called again
-    /// only when somebody needs all.
+    /// Whom it takes so that enough are up. Those who are known to be silent come last, and only while there is traffic: their calls may
+    /// have been lost, but where nobody waits, whoever is dead would be called for ever.
     pub(super) fn missing(&self, config: &Config, view: &View, there: NodeSet, wanted: bool) -> NodeSet {
         let Role::Pehredar(watch) = &self.role else {
             return NodeSet::EMPTY;
@@ -31,7 +33,25 @@ impl Guard {
         if config.has(super::bugs::Bug::ChoiceForgetsSilent) {
             return watch.choice(config, view, (there, asleep), wanted).minus(watch.silent);
         }
-        watch.choice(config, view, (there, asleep.minus(watch.silent)), wanted)
+        let others = watch.choice(config, view, (there, asleep.minus(watch.silent)), wanted);
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::SilentForGood) {
+            return others;
+        }
+        let silent = asleep.and(watch.silent);
+        if self.idle || silent.is_empty() {
+            return others;
+        }
+        let coming = others.or(watch.rousing.minus(watch.unheard));
+        #[cfg(seeded_bugs)]
+        if config.has(super::bugs::Bug::SilentOneByOne) {
+            let fills = |woken: NodeSet, cover: &Cover| woken.or(cover.wake(there, woken, silent));
+            return view.covers.iter().fold(coming, fills);
+        }
+        // All of them, as some are dead; but what asks for more than there are is not served by them either.
+        let lacking = view.covers.iter().filter(|cover| cover.can_hold());
+        let too = lacking.map(|cover| cover.wake_all(there, coming, silent));
+        too.fold(others, NodeSet::or)
     }
 
     /// Another member has seen traffic.
