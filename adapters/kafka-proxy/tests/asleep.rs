@@ -5,7 +5,9 @@ mod shared;
 use std::time::{Duration, Instant};
 
 use pehra_kafka_proxy::{Proxy, WhileDown};
-use shared::{SOON, answer, be_asked, client, ended, limits, nobody, offers, proxy, request, take, until, upstream};
+use shared::{
+    SOON, answer, be_asked, client, ended, heartbeat, limits, nobody, offers, proxy, request, take, until, upstream,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -108,13 +110,14 @@ async fn is_refused(mut client: TcpStream) {
 #[tokio::test]
 async fn what_idle_clients_ask_for_is_refused_and_wakes_nobody() {
     let (_, proxy) = asleep().await;
-    // Fetch, ListOffsets, Metadata, OffsetCommit, FindCoordinator, Heartbeat, SyncGroup, ConsumerGroupHeartbeat.
-    for (count, kind) in (1..).zip([1, 2, 3, 8, 10, 12, 14, 68]) {
+    // Fetch, ListOffsets, Metadata, OffsetCommit, FindCoordinator, Heartbeat, SyncGroup; ConsumerGroupHeartbeat of who has joined.
+    let asked = [1, 2, 3, 8, 10, 12, 14].map(|kind| request(kind, 1, 40));
+    for (count, request) in (1..).zip(asked.into_iter().chain([heartbeat(1, 7)])) {
         let mut client = client(&proxy).await;
-        client.write_all(&request(kind, 1, 40)).await.expect("it is taken");
+        client.write_all(&request).await.expect("it is taken");
         is_refused(client).await;
         let seen = until(&proxy, "it is counted", |seen| seen.refused == count).await;
-        assert_eq!((seen.wanted, seen.traffic, seen.given_up), (0, 0, 0), "kind {kind}");
+        assert_eq!((seen.wanted, seen.traffic, seen.given_up), (0, 0, 0), "{request:?}");
     }
     // Longer than there is room for.
     let mut client = client(&proxy).await;
@@ -194,6 +197,9 @@ async fn whoever_cannot_be_asked_further_counts_as_traffic() {
         (2, &known, log_in),
         // A Produce whose head does not end.
         (3, &known, request(0, 1, 4000)),
+        // A member that joins its group, and one in a version that nobody knows.
+        (4, &known, heartbeat(1, 0)),
+        (5, &known, request(68, 1, 40)),
     ] {
         let mut client = client(proxy).await;
         client.write_all(&bytes).await.expect("it is taken");

@@ -45,11 +45,28 @@ impl Process {
         self.0.id()
     }
 
-    /// Sends it a signal; gone already is as good as signalled.
+    /// Sends it a signal; gone already is as good as signalled. After a STOP all of its threads stand still: on a busy machine one may
+    /// go on for a while otherwise, and answer.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, signal);
         }
+        if signal == Signal::STOP {
+            wait_until("it stands still", Duration::from_secs(10), || self.stands_still());
+        }
+    }
+
+    /// Whether each of its threads is stopped, or it is gone.
+    fn stands_still(&self) -> bool {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.0.id())) else {
+            return true;
+        };
+        let states = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        // Behind the name, which may have anything in it.
+        let state = |stat: String| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        states
+            .filter_map(state)
+            .all(|state| matches!(state, 'T' | 't' | 'Z' | 'X'))
     }
 
     /// Whether it is still running.

@@ -99,6 +99,16 @@ pub fn request(key: i16, correlation: i32, more: usize) -> Vec<u8> {
     bytes
 }
 
+/// A member's heartbeat to its group, in this epoch; with 0 it joins.
+pub fn heartbeat(correlation: i32, epoch: i32) -> Vec<u8> {
+    let head = [&[0, 68, 0, 1][..], &correlation.to_be_bytes()].concat();
+    // A client without a name, no tags; a group, a member.
+    let body = [b"\xff\xff\0\x02g\x03me", &epoch.to_be_bytes()[..]].concat();
+    let content = [head, body].concat();
+    let length = i32::try_from(content.len()).expect("a short one");
+    [&length.to_be_bytes()[..], &content].concat()
+}
+
 pub fn answer(correlation: i32, content: &[u8]) -> Vec<u8> {
     let length = i32::try_from(4 + content.len()).expect("a short one");
     [&length.to_be_bytes()[..], &correlation.to_be_bytes(), content].concat()
