@@ -4,8 +4,8 @@ use tokio::sync::watch;
 
 use crate::sockets::Stretch;
 
-/// What a proxy saw so far, or who looks at the broker's sockets. The numbers only grow (they start at 0 with the proxy); that they stand still is no promise of
-/// anything.
+/// What a proxy saw so far, or whoever looks at the broker's sockets. The numbers only grow, from 0; that they stand still is no promise
+/// of anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many requests passed or were held, of whatever kind. Idle ones are counted without waking who watches.

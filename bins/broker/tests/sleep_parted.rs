@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::network::{Hosts, Links, hosts_are_forbidden, in_own_network};
 use pehra_testbed::kafka::Kafka;
 use pehra_testbed::kafka::cluster::Host;
-use sleeping::{Barn, Client, lost};
+use sleeping::{Barn, Client};
 
 /// Says that this process is the router.
 const ROUTER: &str = "PEHRA_TEST_ROUTER";
@@ -89,7 +89,7 @@ fn parted() {
     barn.all_are_up();
     barn.topic("readings");
     barn.enable();
-    let mut writer = barn.producer("readings", &[]);
+    let writer = barn.producer("readings", &[]);
     barn.wait("it writes", || writer.sent().len() > 100);
 
     let sleeper = barn.one_sleeps();
@@ -129,12 +129,7 @@ fn parted() {
 
     // All is as before: one may sleep, under load.
     barn.one_sleeps();
-    writer.end();
-    let (sent, failed) = (writer.sent(), writer.failed());
-    assert!(failed.is_empty(), "the producer gave up on these: {failed:?}");
-    let missing = lost(&sent, &barn.consume("readings", &sent));
-    assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
-    println!("{} messages acknowledged, and read", sent.len());
+    barn.nothing_is_lost("readings", writer);
 }
 
 /// The sleeper is woken for it, writes go on without it, and nobody else is let go.

@@ -152,7 +152,7 @@ fn an_alarm_clock_alone_brings_a_sleeper_back() {
     (1..=3).for_each(|id| barn.start(id));
     barn.all_are_up();
     barn.topic("readings");
-    let mut writer = barn.producer("readings", &[]);
+    let writer = barn.producer("readings", &[]);
     barn.wait("it writes", || writer.sent().len() > 100);
 
     writer.freeze();
@@ -182,12 +182,7 @@ fn an_alarm_clock_alone_brings_a_sleeper_back() {
     barn.all_are_up();
     let before = writer.sent().len();
     barn.wait("writes are taken again", || writer.sent().len() > before + 100);
-    writer.end();
-    let (sent, failed) = (writer.sent(), writer.failed());
-    assert!(failed.is_empty(), "the producer gave up on these: {failed:?}");
-    let missing = lost(&sent, &barn.consume("readings", &sent));
-    assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
-    println!("{} messages acknowledged, and read", sent.len());
+    barn.nothing_is_lost("readings", writer);
 }
 
 /// Waits until a machine is down, and takes no call.

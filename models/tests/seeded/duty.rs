@@ -118,6 +118,14 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
             ..without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, never])
         })
     };
+    let given_up_by_mistake = || Bounds {
+        hasty: 1,
+        ..one_is_dead(Timer::Answer)
+    };
+    let given_up = || Bounds {
+        decrees: 6,
+        ..one_is_dead(Timer::Answer)
+    };
     let lost = |timers: &[Timer]| Bounds {
         losses: 1,
         ..without(timers)
@@ -289,34 +297,22 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         Bug::VisitOutrunsPlan => safe("one that is worked on again and again", round()),
         Bug::SilentForGood => live(
             "a sleeper whose calls were lost once, and that is never called again",
-            Bounds {
-                hasty: 1,
-                ..one_is_dead(Timer::Answer)
-            },
+            given_up_by_mistake(),
             duty::L1,
         ),
         Bug::SilentOneByOne => live(
             "a dead machine that is called again in the place of one that would hear",
-            Bounds {
-                hasty: 1,
-                ..one_is_dead(Timer::Answer)
-            },
+            given_up_by_mistake(),
             duty::L1,
         ),
         Bug::FailedWakeUnsaid => live(
             "a machine that does not wake, and nobody hears of it",
-            Bounds {
-                decrees: 6,
-                ..one_is_dead(Timer::Answer)
-            },
+            given_up(),
             duty::L7_PAGED,
         ),
         Bug::FailedWakeKept => live(
             "a machine that does not wake, and is counted on",
-            Bounds {
-                decrees: 6,
-                ..one_is_dead(Timer::Answer)
-            },
+            given_up(),
             duty::L7_PAGED,
         ),
         Bug::SlotByNumber | Bug::SlotAmongAll => safe("its model is that of the slots", plain()),

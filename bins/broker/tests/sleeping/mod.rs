@@ -2,17 +2,17 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+mod client;
 pub mod links;
 pub mod machine;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pehra_kafka_admin::{Admin, Limits, TopicPartition};
@@ -22,6 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::common::{ask, broker};
+pub use client::{Client, Read, Sent, lost};
 use links::Links;
 
 /// How long anything may take that has to happen: brokers are started in it, on a machine that may be busy.
@@ -525,6 +526,17 @@ pid-file = \"broker-{{broker}}.pid\"
         let text = fs::read_to_string(self.folder.path().join(format!("agent-{id}.log"))).unwrap_or_default();
         text.lines().filter(|line| line.contains(what)).count()
     }
+
+    /// The writer ends. All that was acknowledged to it can be read where it was put, and it gave nothing up.
+    #[track_caller]
+    pub fn nothing_is_lost(&self, topic: &str, mut writer: Client) {
+        writer.end();
+        let (sent, failed) = (writer.sent(), writer.failed());
+        assert!(failed.is_empty(), "the producer gave up on these: {failed:?}");
+        let missing = lost(&sent, &self.consume(topic, &sent));
+        assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
+        println!("{} messages acknowledged, and read", sent.len());
+    }
 }
 
 impl Drop for Barn {
@@ -539,110 +551,5 @@ impl Drop for Barn {
         if let Some(kept) = std::env::var_os("PEHRA_KEEP_LOGS") {
             let _ = Command::new("cp").arg("-r").arg(self.folder.path()).arg(kept).status();
         }
-    }
-}
-
-/// A message that was acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    pub key: Option<String>,
-    pub value: String,
-    pub partition: i64,
-    pub offset: i64,
-    pub at: Instant,
-}
-
-/// A message that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    pub value: String,
-    pub partition: i64,
-    pub offset: i64,
-}
-
-/// What was acknowledged and cannot be read where it was put.
-pub fn lost<'s>(sent: &'s [Sent], read: &[Read]) -> Vec<&'s Sent> {
-    let there: BTreeSet<_> = read.iter().map(|it| (it.partition, it.offset, &*it.value)).collect();
-    let is_there = |it: &&Sent| there.contains(&(it.partition, it.offset, &*it.value));
-    sent.iter().filter(|it| !is_there(it)).collect()
-}
-
-/// One of Kafka's own clients, and what it said.
-pub struct Client {
-    pub process: Process,
-    lines: Arc<Mutex<Vec<(Instant, Value)>>>,
-}
-
-impl Client {
-    fn start(command: &mut Command) -> Self {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut process = Process::start(command, INSTALL);
-        let out = process.child().stdout.take().expect("its lines");
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&lines);
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if let Ok(value) = serde_json::from_str(&line) {
-                    kept.lock()
-                        .expect("nobody panics with it")
-                        .push((Instant::now(), value));
-                }
-            }
-        });
-        Self { process, lines }
-    }
-
-    fn named<T>(&self, name: &str, take: impl Fn(Instant, &Value) -> T) -> Vec<T> {
-        let lines = self.lines.lock().expect("nobody panics with it");
-        let such = lines.iter().filter(|(_, line)| line["name"] == name);
-        such.map(|(at, line)| take(*at, line)).collect()
-    }
-
-    /// What was acknowledged so far.
-    pub fn sent(&self) -> Vec<Sent> {
-        self.named("producer_send_success", |at, line| Sent {
-            key: line["key"].as_str().map(str::to_owned),
-            value: line["value"].as_str().unwrap_or_default().to_owned(),
-            partition: line["partition"].as_i64().unwrap_or(-1),
-            offset: line["offset"].as_i64().unwrap_or(-1),
-            at,
-        })
-    }
-
-    /// Makes it stand still.
-    pub fn freeze(&self) {
-        self.process.signal(Signal::STOP);
-    }
-
-    /// Lets it go on.
-    pub fn thaw(&self) {
-        self.process.signal(Signal::CONT);
-    }
-
-    /// Lets it end what it has begun.
-    pub fn end(&mut self) {
-        assert!(self.process.stop(PATIENCE), "the client did not end");
-    }
-
-    /// How often it has said this.
-    pub fn said(&self, name: &str) -> usize {
-        self.named(name, |_, _| ()).len()
-    }
-
-    /// What could not be sent so far.
-    pub fn failed(&self) -> Vec<Value> {
-        self.named("producer_send_error", |_, line| line.clone())
-    }
-
-    /// What was read so far.
-    pub fn read(&self) -> Vec<Read> {
-        self.named("record_data", |_, line| Read {
-            value: line["value"].as_str().unwrap_or_default().to_owned(),
-            partition: line["partition"].as_i64().unwrap_or(-1),
-            offset: line["offset"].as_i64().unwrap_or(-1),
-        })
     }
 }

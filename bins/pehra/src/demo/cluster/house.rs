@@ -17,7 +17,8 @@ use crate::cluster::children::{NodeProcess, stop_all};
 /// How long controllers may take to serve, and brokers after them. On a busy machine that has no more than two cores.
 pub const START_MAX: Duration = Duration::from_secs(120);
 
-/// Its folder, and who runs in it. Ends them all when dropped.
+/// Its folder, and who runs in it. Agents and controllers end when it is dropped; brokers, which outlive their agents, by
+/// [`House::end`] alone.
 pub struct House {
     folder: PathBuf,
     temporary: Option<tempfile::TempDir>,
