@@ -1,8 +1,13 @@
 //! Fetches Kafka's jars once, so that no test has to wait for the network, and says where they are.
 
-use pehra_kafka_local::{Error, Jars};
+use pehra_kafka_local::{Archive, Error, Jars};
 
 fn main() -> Result<(), Error> {
-    println!("{}", Jars::fetch()?.folder().display());
+    let jars = Jars::fetch()?;
+    println!("{}", jars.folder().display());
+    match jars.archive() {
+        Archive::There(path) => println!("{}: Kafka's classes, so that it starts sooner", path.display()),
+        Archive::None(why) => println!("WITHOUT an archive of its classes, so Kafka starts later:\n{why}"),
+    }
     Ok(())
 }

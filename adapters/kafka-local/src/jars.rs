@@ -1,16 +1,28 @@
 //! Kafka itself: its jars, and Java to run them.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::Error;
+use crate::{Archive, Error, archive};
 
 /// What installs what this needs, on Debian.
 pub const INSTALL: &str = "apt-get install -y default-jre-headless maven";
 
 /// Kafka's brokers run on this Java or a newer one.
 const JAVA_MIN: u32 = 17;
+
+/// A small heap, and a machine that is quick to start rather than quick for long. What Java itself has to say goes where it does
+/// not stand between a tool's own lines.
+const OPTIONS: [&str; 6] = [
+    "-Xms48m",
+    "-Xmx192m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+];
 
 /// Our own project file: only names what to fetch.
 const POM: &str = include_str!("../kafka/pom.xml");
@@ -26,7 +38,10 @@ const COMPLETE: &str = ".complete";
 
 /// Where Kafka is kept, once it has been fetched.
 #[derive(Clone, Debug)]
-pub struct Jars(PathBuf);
+pub struct Jars {
+    folder: PathBuf,
+    archive: Archive,
+}
 
 /// What is missing on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +67,7 @@ impl Jars {
     /// What is missing before a node can be started; none if nothing is.
     #[must_use]
     pub fn lacking() -> Option<Lacking> {
-        match java_major() {
+        match java_version().as_deref().and_then(major) {
             None => Some(Lacking::Java),
             Some(major) if major < JAVA_MIN => Some(Lacking::NewerJava(major)),
             Some(_) if folder().is_ok_and(|folder| is_complete(&folder)) => None,
@@ -61,10 +76,11 @@ impl Jars {
         }
     }
 
-    /// Fetches them, unless that was done before; a process that would fetch the same waits meanwhile.
+    /// Fetches them and has Java read their classes once ([`Archive`]), unless that was done before; a process that would fetch the
+    /// same waits meanwhile.
     ///
     /// # Errors
-    /// Maven is missing, or cannot fetch them; they cannot be written.
+    /// Java or Maven is missing, or Maven cannot fetch them; they cannot be written.
     pub fn fetch() -> Result<Self, Error> {
         let jars = folder()?;
         let lock = jars.with_extension("lock");
@@ -79,20 +95,21 @@ impl Jars {
         }
         // Whoever fetched it may have been an older build, which wrote another one.
         write_new(&jars.join("log4j2.xml"), LOG4J)?;
-        Ok(Self(jars))
+        let version = java_version().ok_or_else(|| Error::Program {
+            name: "java",
+            error: std::io::ErrorKind::NotFound.into(),
+        })?;
+        Ok(Self {
+            archive: archive::of(&jars, &version)?,
+            folder: jars,
+        })
     }
 
-    /// Java with a small heap and these jars; a class and its arguments follow. The class path holds a star, which Java itself
-    /// must see.
+    /// Java with a small heap and these jars; a class and its arguments follow.
     #[must_use]
     pub fn java(&self) -> Command {
-        let mut command = Command::new("java");
-        command.env("CLASSPATH", self.0.join("*")).args([
-            "-Xms48m",
-            "-Xmx192m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-        ]);
+        let mut command = plain_java(&self.folder);
+        command.args(self.archive.option());
         command
     }
 
@@ -100,11 +117,7 @@ impl Jars {
     #[must_use]
     pub fn node(&self, properties: &Path) -> Command {
         let mut command = self.java();
-        let log4j = self.0.join("log4j2.xml");
-        command
-            .arg(format!("-Dlog4j2.configurationFile=file:{}", log4j.display()))
-            .arg("kafka.Kafka")
-            .arg(properties);
+        command.args(node_arguments(&self.folder, properties));
         command
     }
 
@@ -120,8 +133,31 @@ impl Jars {
     /// Where they are.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.0
+        &self.folder
     }
+
+    /// Whether Java finds their classes as it has read them once.
+    #[must_use]
+    pub const fn archive(&self) -> &Archive {
+        &self.archive
+    }
+}
+
+/// Java with the jars of this folder, and without an archive. The class path holds a star, which Java itself must see.
+pub(crate) fn plain_java(jars: &Path) -> Command {
+    let mut command = Command::new("java");
+    command.env("CLASSPATH", jars.join("*")).args(OPTIONS);
+    command
+}
+
+/// What Java is told to be a node with these properties.
+pub(crate) fn node_arguments(jars: &Path, properties: &Path) -> [OsString; 3] {
+    let log4j = jars.join("log4j2.xml");
+    [
+        format!("-Dlog4j2.configurationFile=file:{}", log4j.display()).into(),
+        "kafka.Kafka".into(),
+        properties.into(),
+    ]
 }
 
 fn folder() -> Result<PathBuf, Error> {
@@ -177,15 +213,20 @@ fn runs(program: &str, argument: &str) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// 17 for `openjdk version "17.0.13"`; none if there is no Java, or none that works.
-fn java_major() -> Option<u32> {
+/// `17.0.13` for `openjdk version "17.0.13"`; none if there is no Java, or none that works.
+fn java_version() -> Option<String> {
     let mut java = Command::new("java");
     let output = java.arg("-version").stdin(Stdio::null()).output().ok()?;
-    major(&String::from_utf8_lossy(&output.stderr))
+    version(&String::from_utf8_lossy(&output.stderr))
 }
 
-fn major(said: &str) -> Option<u32> {
+fn version(said: &str) -> Option<String> {
     let (_, version) = said.split_once("version \"")?;
+    let (version, _) = version.split_once('"')?;
+    Some(version.to_owned())
+}
+
+fn major(version: &str) -> Option<u32> {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
@@ -205,10 +246,15 @@ mod tests {
 
     #[test]
     fn the_version_of_java_is_read() {
-        assert_eq!(major("openjdk version \"17.0.13\" 2024-10-15\nOpenJDK …"), Some(17));
-        assert_eq!(major("openjdk version \"21\" 2023-09-19"), Some(21));
+        let both = |said: &str| version(said).map(|version| (major(&version), version));
+        let is = |major: u32, version: &str| Some((Some(major), version.to_owned()));
+        assert_eq!(
+            both("openjdk version \"17.0.13\" 2024-10-15\nOpenJDK …"),
+            is(17, "17.0.13")
+        );
+        assert_eq!(both("openjdk version \"21\" 2023-09-19"), is(21, "21"));
         // So Java 8 called itself.
-        assert_eq!(major("java version \"1.8.0_292\""), Some(1));
-        assert_eq!(major("java: command not found"), None);
+        assert_eq!(both("java version \"1.8.0_292\""), is(1, "1.8.0_292"));
+        assert_eq!(both("java: command not found"), None);
     }
 }

@@ -17,8 +17,9 @@ use pehra_core::types::{NodeId, Term};
 use pehra_core::wire::encode_sleep;
 use pehra_nng::mesh::{Config, Mesh, MeshOptions};
 use rustix::process::{Signal, kill_process};
+use sleeping::client::lost;
 use sleeping::machine::{Machines, Nap};
-use sleeping::{Barn, Client, lost};
+use sleeping::{Barn, Client};
 
 /// Long beside all timers of profile `test`.
 const A_WHILE: Duration = Duration::from_secs(8);

@@ -37,6 +37,12 @@ pub fn lost<'s>(sent: &'s [Sent], read: &[Read]) -> Vec<&'s Sent> {
     sent.iter().filter(|it| !is_there(it)).collect()
 }
 
+#[track_caller]
+pub fn is_all_there(sent: &[Sent], read: &[Read]) {
+    let missing = lost(sent, read);
+    assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
+}
+
 /// One of Kafka's own clients, and what it said.
 pub struct Client {
     pub process: Process,

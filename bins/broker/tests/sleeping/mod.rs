@@ -2,9 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-mod client;
+pub mod client;
 pub mod links;
 pub mod machine;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +13,6 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pehra_kafka_admin::{Admin, Limits, TopicPartition};
@@ -22,16 +22,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::common::{ask, broker};
-pub use client::{Client, Read, Sent, lost};
+pub use client::Client;
+use client::{Read, Sent, is_all_there};
 use links::Links;
+use turn::Turn;
 
 /// How long anything may take that has to happen: brokers are started in it, on a machine that may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const INSTALL: &str = "apt-get install -y default-jre-headless maven";
-
-/// One cluster at a time: six Java processes are enough for a small machine.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// Three controllers, three brokers behind proxies, three agents: agent 1 looks after broker 1, and so on. More agents only watch.
 pub struct Barn {
@@ -42,7 +41,7 @@ pub struct Barn {
     by: By,
     agents: BTreeMap<u16, Process>,
     began: Instant,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 /// How agents see their brokers' traffic.
@@ -81,7 +80,7 @@ impl Barn {
     }
 
     fn begun(by: By, hosts: BTreeMap<u16, Host>, more: &str, watchers: u16) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Turn::wait();
         let began = Instant::now();
         let proxies: Vec<u16> = (0..3).map(|_| free_port()).collect();
         let kafka = KafkaCluster::start_controllers(&ClusterOptions {
@@ -533,8 +532,7 @@ pid-file = \"broker-{{broker}}.pid\"
         writer.end();
         let (sent, failed) = (writer.sent(), writer.failed());
         assert!(failed.is_empty(), "the producer gave up on these: {failed:?}");
-        let missing = lost(&sent, &self.consume(topic, &sent));
-        assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
+        is_all_there(&sent, &self.consume(topic, &sent));
         println!("{} messages acknowledged, and read", sent.len());
     }
 }

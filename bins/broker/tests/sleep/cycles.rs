@@ -1,13 +1,11 @@
 //! T1, T2, T3: brokers sleep and wake again and again while Kafka's own verifiable clients write and read with `acks=all`. What was
 //! acknowledged is there, once, and in order for each key; the longest pause between two acknowledgements is printed.
 
-mod common;
-mod sleeping;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sleeping::{Barn, Client, Read, Sent, lost};
+use crate::sleeping::client::{Read, Sent, is_all_there};
+use crate::sleeping::{Barn, Client};
 
 /// So many keys take turns.
 const KEYS: usize = 30;
@@ -77,16 +75,22 @@ fn wake(barn: &Barn, sleeper: u16) -> Instant {
     now
 }
 
-/// T3.
+/// T3. Whatever was under way, all brokers come up again.
 fn the_pehredar_is_killed_in_each_phase(barn: &mut Barn) {
+    let kill = |barn: &mut Barn| {
+        let killed = kill_the_pehredar(barn);
+        barn.all_are_up();
+        barn.start(killed);
+        barn.all_are_up();
+    };
     barn.wait("one is on its way down", || doing(barn, "draining").is_some());
-    kill_the_pehredar(barn);
+    kill(barn);
     barn.one_sleeps();
-    kill_the_pehredar(barn);
+    kill(barn);
     let sleeper = barn.one_sleeps();
     wake(barn, sleeper);
     barn.wait("it is on its way up", || doing(barn, "waking").is_some());
-    kill_the_pehredar(barn);
+    kill(barn);
 }
 
 fn doing(barn: &Barn, what: &str) -> Option<u16> {
@@ -94,8 +98,8 @@ fn doing(barn: &Barn, what: &str) -> Option<u16> {
     stands.find(|(_, stand)| stand.doing == what).map(|(id, _)| id)
 }
 
-/// `kill -9`; whatever was under way, all brokers come up again.
-fn kill_the_pehredar(barn: &mut Barn) {
+/// `kill -9`. Who it was.
+fn kill_the_pehredar(barn: &mut Barn) -> u16 {
     let mut pehredar = None;
     barn.wait("somebody watches", || {
         pehredar = barn.pehredar();
@@ -103,23 +107,18 @@ fn kill_the_pehredar(barn: &mut Barn) {
     });
     let pehredar = pehredar.expect("it was waited for");
     barn.kill9(pehredar);
-    barn.all_are_up();
-    barn.start(pehredar);
-    barn.all_are_up();
+    pehredar
 }
 
 fn watch(cycles: u32) {
-    let barn = Barn::enabled("gear = \"watch\"\nalarm-ms = 8000", 3);
+    let mut barn = Barn::enabled("gear = \"watch\"\nalarm-ms = 8000", 3);
     let mut producer = producer(&barn);
     barn.wait("it writes", || producer.sent().len() > 50);
     let mut outages = Vec::new();
     for cycle in 1..=cycles {
-        caught_up(&barn, &producer);
-        // It stands still, so that there is no traffic, and goes on where it was.
-        producer.freeze();
+        stand_still(&barn, &producer);
         let sleepers = barn.so_many_sleep(2);
-        // What was acknowledged before and not read yet is no sign of what comes.
-        let before = last(&producer) + 25;
+        let before = nearly_acknowledged(&producer);
         let ends = (cycle == 1).then(|| barn.ends("readings", 3));
         producer.thaw();
         let thawed = Instant::now();
@@ -137,12 +136,51 @@ fn watch(cycles: u32) {
             (first - thawed).as_secs_f64()
         ));
     }
+    the_watchman_is_killed_in_each_phase(&mut barn, &producer);
     producer.end();
     alarm_clocks_ring_and_wake_no_broker(&barn);
     // What reads next is a new group, which is written down first: that takes more than the one broker that is up.
     assert_eq!(barn.sleepers().len(), 2);
     spread("from traffic until the first write is taken", outages);
     account(&barn, &producer);
+}
+
+/// T3 where all but one sleep, and writes wait for whoever watches next. It has no broker of its own, so that nobody's clients are cut
+/// off with it.
+fn the_watchman_is_killed_in_each_phase(barn: &mut Barn, producer: &Client) {
+    stand_still(barn, producer);
+    barn.wait("one is on its way down", || doing(barn, "draining").is_some());
+    let killed = kill_the_pehredar(barn);
+    barn.so_many_sleep(2);
+    barn.start(killed);
+
+    let killed = kill_the_pehredar(barn);
+    barn.wait("another one watches", || barn.pehredar().is_some());
+    barn.so_many_sleep(2);
+    barn.start(killed);
+
+    let before = nearly_acknowledged(producer);
+    producer.thaw();
+    barn.wait("somebody is woken", || doing(barn, "waking").is_some());
+    let killed = kill_the_pehredar(barn);
+    let began = Instant::now();
+    barn.wait("writes are taken again", || last(producer) > before);
+    barn.say(&format!(
+        "writes are taken again after {:.1} s",
+        began.elapsed().as_secs_f64()
+    ));
+    barn.start(killed);
+}
+
+/// It stands still, so that there is no traffic, and goes on where it was.
+fn stand_still(barn: &Barn, producer: &Client) {
+    caught_up(barn, producer);
+    producer.freeze();
+}
+
+/// What was acknowledged before and not read yet is no sign of what comes.
+fn nearly_acknowledged(producer: &Client) -> u64 {
+    last(producer) + 25
 }
 
 /// T7: writes that are refused leave no trace in any log, so whoever watches offsets never learns that somebody wants to write.
@@ -249,8 +287,7 @@ fn pauses(when: &str, sent: &[Sent]) {
 }
 
 fn lost_nothing(sent: &[Sent], read: &[Read]) {
-    let missing = lost(sent, read);
-    assert!(missing.is_empty(), "acknowledged, and not there as it was: {missing:?}");
+    is_all_there(sent, read);
     let values: BTreeMap<&str, usize> = read.iter().fold(BTreeMap::new(), |mut values, it| {
         *values.entry(it.value.as_str()).or_default() += 1;
         values

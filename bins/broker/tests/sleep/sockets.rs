@@ -1,11 +1,9 @@
 //! Brokers of a real Kafka cluster that nothing stands in front of: their agents see traffic by the kernel's counts.
 
-mod common;
-mod sleeping;
-
 use std::time::{Duration, Instant};
 
-use sleeping::{Barn, By, lost};
+use crate::sleeping::client::is_all_there;
+use crate::sleeping::{Barn, By};
 
 /// Node 3 looks at a port that nobody listens at, as it would in another network namespace.
 const UNSEEN: u16 = 3;
@@ -78,7 +76,7 @@ fn an_idle_consumer_keeps_nobody_awake_and_a_producer_wakes(barn: &Barn) {
     let sent = producer.sent();
     barn.say(&format!("{} messages are acknowledged", sent.len()));
     barn.wait("all were read", || consumer.read().len() >= sent.len());
-    assert!(lost(&sent, &consumer.read()).is_empty(), "{}", barn.logs());
+    is_all_there(&sent, &consumer.read());
     assert!(producer.failed().is_empty(), "{:?}", producer.failed());
     consumer.end();
     assert_ne!(barn.one_sleeps(), UNSEEN);

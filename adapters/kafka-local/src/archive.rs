@@ -1,0 +1,177 @@
+//! Kafka's classes as Java has read and checked them once, so that whatever runs later need not do it again. Kafka's own container
+//! images do the same (KIP-974, KIP-975); a node starts in two thirds of the time, a tool in half of it.
+//!
+//! Java writes down which classes it has loaded as it ends. So a node is started once, with the jars just fetched, and ended when it
+//! serves. Java itself looks whether what it finds is of its own version and of the same jars, and passes over what is not.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Error;
+use crate::jars::{node_arguments, plain_java};
+use crate::layout::{SERVES, random_id};
+
+/// It takes eight seconds on a machine of two cores.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Whether there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Archive {
+    /// Here it is.
+    There(PathBuf),
+    /// This Java makes none, for this reason. All works without; it starts later.
+    None(String),
+}
+
+impl Archive {
+    /// What Java is told.
+    pub(crate) fn option(&self) -> Option<String> {
+        match self {
+            Self::There(path) => Some(format!("-XX:SharedArchiveFile={}", path.display())),
+            Self::None(_) => None,
+        }
+    }
+}
+
+/// The archive of these jars for this version of Java; made, unless it was made or tried before. The caller sees to it that nobody
+/// else does so at the same time.
+pub(crate) fn of(jars: &Path, version: &str) -> Result<Archive, Error> {
+    let archive = jars.join(format!("classes-{version}.jsa"));
+    let failed = archive.with_extension("failed");
+    if archive.exists() {
+        return Ok(Archive::There(archive));
+    }
+    if let Ok(why) = fs::read_to_string(&failed) {
+        return Ok(Archive::None(why));
+    }
+    // In a folder of its own until it is whole: a process that is killed leaves no half of one behind.
+    let folder = jars.join("archive");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(&folder)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    fs::create_dir(&folder).map_err(Error::file(&folder))?;
+    let made = make(jars, &folder);
+    let result = match made {
+        Ok(made) => fs::rename(&made, &archive)
+            .map_err(Error::file(&archive))
+            .map(|()| Archive::There(archive)),
+        Err(error) => {
+            let why = format!("{error}\nTo have it tried again, remove {}", failed.display());
+            fs::write(&failed, &why)
+                .map_err(Error::file(&failed))
+                .map(|()| Archive::None(why))
+        }
+    };
+    fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
+    result
+}
+
+/// A node that is broker and controller, so that the classes of both are loaded.
+fn make(jars: &Path, folder: &Path) -> Result<PathBuf, Error> {
+    let properties = folder.join("node.properties");
+    let (clients, controller) = free_ports().map_err(Error::Port)?;
+    let text = format!(
+        "process.roles=broker,controller
+node.id=1
+listeners=CLIENT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=CLIENT
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.quorum.voters=1@127.0.0.1:{controller}
+log.dirs={}
+log.cleaner.dedupe.buffer.size=2097152
+",
+        folder.join("data").display()
+    );
+    fs::write(&properties, text).map_err(Error::file(&properties))?;
+    let output = plain_java(jars)
+        .args(["-Dlog4j2.level=OFF", "kafka.tools.StorageTool", "format"])
+        .args(["--cluster-id", &random_id(), "--config"])
+        .arg(&properties)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Error::program("java"))?;
+    Error::unless_done(|| "formatting Kafka's storage".into(), &output)?;
+
+    let archive = folder.join("classes.jsa");
+    let log = folder.join("node.log");
+    let to = File::create(&log).map_err(Error::file(&log))?;
+    let mut command = plain_java(jars);
+    command
+        .arg(format!("-XX:ArchiveClassesAtExit={}", archive.display()))
+        .args(node_arguments(jars, &properties));
+    let mut node = Node::start(command, to)?;
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    node.wait("a node that serves", said, |_| Ok(said().contains(SERVES)))?;
+    node.end()?;
+    node.wait("a node that has ended", said, |node| {
+        node.try_wait().map(|ended| ended.is_some())
+    })?;
+    if archive.exists() {
+        return Ok(archive);
+    }
+    Err(Error::Failed {
+        what: "archiving Kafka's classes".into(),
+        said: said(),
+    })
+}
+
+fn free_ports() -> std::io::Result<(u16, u16)> {
+    // Both are held, so that they are two.
+    let (one, other) = (listener()?, listener()?);
+    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
+}
+
+fn listener() -> std::io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// A process that does not outlive its owner.
+struct Node(Child);
+
+impl Node {
+    fn start(mut command: Command, log: File) -> Result<Self, Error> {
+        let started = command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn();
+        started.map(Self).map_err(Error::program("java"))
+    }
+
+    /// Waits until something is so. An error if the process ends before, or nothing comes.
+    fn wait(
+        &mut self,
+        what: &str,
+        said: impl Fn() -> String,
+        is_so: impl Fn(&mut Child) -> std::io::Result<bool>,
+    ) -> Result<(), Error> {
+        let until = Instant::now() + PATIENCE;
+        while !is_so(&mut self.0).map_err(Error::program("java"))? {
+            let ended = self.0.try_wait().map_err(Error::program("java"))?;
+            if ended.is_some() || Instant::now() > until {
+                return Err(Error::Failed {
+                    what: format!("waiting for {what}"),
+                    said: said(),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), Error> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let asked = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM));
+        asked.map_err(|error| Error::program("java")(error.into()))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
