@@ -11,8 +11,7 @@
 //! | [`Requests`] | finds the requests in what a client sends |
 //! | [`InFlight`] | which of them wait for an answer, in order |
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
-//! | [`Baseline`] | where nothing can be read: more bytes than idle clients need |
-//! | [`Account`] | where nothing stands in front: more bytes of one connection than an allowance |
+//! | [`Account`] | where nothing can be read: more bytes of one connection than an [`Allowance`] |
 //! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
 //! # What it guarantees (ids of `proofs/claims.toml`)
@@ -33,7 +32,6 @@
 mod answers;
 #[cfg(seeded_bugs)]
 pub mod bugs;
-mod bytes;
 mod chatter;
 mod field;
 mod flight;
@@ -41,7 +39,6 @@ mod requests;
 mod versions;
 
 pub use answers::Answers;
-pub use bytes::{Baseline, Passed};
 pub use chatter::{Account, Allowance, SAVED_MS};
 pub use flight::{Awaited, InFlight};
 pub use requests::{Asked, Requests};
