@@ -22,6 +22,8 @@
 //! * `traffic/T4` What an idle client sends and gets is no traffic, once it has joined its group.
 //! * `traffic/T5` What passes is changed in one place only: of Fetch, Produce and groups' heartbeats a broker offers no version that
 //!   cannot be read.
+//! * `traffic/T6` Of a connection that nothing is read of: who keeps to the allowance is never traffic; who passes more in a time than is
+//!   earned in it and can be saved up is, and nobody else; more bytes or a smaller allowance never make it less.
 //!
 //! # What holds
 //! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
