@@ -9,6 +9,7 @@
 //! | `answer number=1 fetched=r,-` | the broker answers a fetch: partitions with a record or without; `cut=true` ends it too early |
 //! | `answer number=1 offers=1:4:30` | the broker answers a question for versions: kind, lowest, highest; `error=35` |
 //! | `answer number=1` | the broker answers anything else |
+//! | `pass bytes=17000 ms=250` | so much passes in so long on a connection that nothing is read of, with the usual allowance |
 //!
 //! | command of coverage | does |
 //! | --- | --- |
@@ -33,7 +34,7 @@ use std::str::FromStr;
 
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
 use pehra_core::sleep::coverage::{Broker, Controllers, Gear, Partition, Presence, Rules, Topology, assess};
-use pehra_core::sleep::traffic::{Answers, InFlight, Meaning, Requests};
+use pehra_core::sleep::traffic::{Account, Allowance, Answers, InFlight, Meaning, Requests};
 use pehra_core::types::NodeId;
 
 #[test]
@@ -42,6 +43,7 @@ fn traffic() {
         requests: Requests::new(1000),
         flight: InFlight::new(4),
         answers: Answers::new(),
+        account: Account::NEW,
     };
     goldenscript::run(&mut told, "tests/golden/traffic.txt").unwrap();
 }
@@ -55,6 +57,7 @@ struct Told {
     requests: Requests,
     flight: InFlight,
     answers: Answers,
+    account: Account,
 }
 
 fn framed(content: &[u8]) -> Vec<u8> {
@@ -92,6 +95,12 @@ impl Told {
         });
         fed.unwrap();
         said
+    }
+
+    fn pass(&mut self, bytes: u64, ms: u32) -> String {
+        let is_traffic = self.account.passed(Allowance::USUAL, bytes, ms) == Meaning::Traffic;
+        let meaning = if is_traffic { "traffic" } else { "idle" };
+        format!("{meaning}, {} bytes stand on it\n", self.account.bytes())
     }
 
     fn answer(&mut self, number: i32, content: &[u8]) -> String {
@@ -134,6 +143,11 @@ impl Runner for Told {
                 };
                 content.truncate(content.len() - usize::from(is_cut));
                 self.answer(number, &content)
+            }
+            "pass" => {
+                let bytes = key(&mut arguments, "bytes")?.ok_or("how many bytes?")?;
+                let ms = key(&mut arguments, "ms")?.ok_or("in how long?")?;
+                self.pass(bytes, ms)
             }
             other => return Err(format!("there is no {other}").into()),
         };

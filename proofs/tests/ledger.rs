@@ -143,7 +143,7 @@ fn the_modules_and_the_ledger_list_the_same_claims() {
         ("election", 19),
         ("replication", 7),
         ("coverage", 6),
-        ("traffic", 5),
+        ("traffic", 6),
         ("sleep", 17),
     ] {
         let file = match protocol {

@@ -35,12 +35,14 @@ impl Default for Limits {
 /// A call that is given up before it ends costs its connection, nothing else.
 #[derive(Debug)]
 pub struct Admin {
-    bootstrap: Vec<String>,
+    pub(crate) bootstrap: Vec<String>,
     limits: Limits,
     /// Connections that nobody uses at the moment, by address.
     idle: BTreeMap<String, Connection>,
     /// Where brokers listen, from the last answer that said it.
     pub(crate) addresses: BTreeMap<i32, String>,
+    /// Whose word the last reading was.
+    pub(crate) read_at: Option<String>,
 }
 
 impl Admin {
@@ -65,12 +67,23 @@ impl Admin {
             limits,
             idle: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            read_at: None,
         }
     }
 
-    /// A client for each broker that is known, in the order in which they are to be asked, who asks nobody else.
+    /// The address of the broker whose word the last reading was. Whoever makes a client for each reading names it first in the next one:
+    /// a broker that is cut off costs its deadline then only once.
+    #[must_use]
+    pub fn read_at(&self) -> Option<&str> {
+        self.read_at.as_deref()
+    }
+
+    /// A client for each broker that is known, in the order in which they are to be asked, who asks nobody else. Whoever could be read last
+    /// is asked first.
     pub(crate) fn each_alone(&self) -> Vec<Self> {
-        let known = self.known().into_iter();
+        let mut known = self.known();
+        known.sort_by_key(|address| Some(address) != self.read_at.as_ref());
+        let known = known.into_iter();
         known.map(|address| Self::of(vec![address], self.limits)).collect()
     }
 

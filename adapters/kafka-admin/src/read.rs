@@ -61,6 +61,7 @@ impl Admin {
     /// All of it is one broker's word: if it falls silent, the next one is asked for all of it anew. A broker that is cut off from the
     /// controllers goes on to say of partitions what held when it last heard of them, but two of the requests have to be passed on to
     /// the controllers. So it can say nothing whole, and what it said before must not be mixed with what another one says after it.
+    /// The next reading begins with the one that this one ended with.
     ///
     /// # Errors
     /// If no broker can be asked, or the cluster refuses.
@@ -70,6 +71,7 @@ impl Admin {
             match one.read().await {
                 Ok(view) => {
                     self.addresses = one.addresses;
+                    self.read_at = one.bootstrap.pop();
                     return Ok(view);
                 }
                 Err(error) if error.is_of_the_way() => errors.push(error),

@@ -322,6 +322,13 @@ async fn of_a_broker_that_is_cut_off_nothing_is_taken(cluster: &KafkaCluster) {
         begun.contains(&46) && !begun.contains(&55),
         "it was not cut off: {begun:?}"
     );
+    // The next reading begins where this one ended.
+    assert_eq!(admin.read_at(), Some(&*whole.address));
+    cut_off.forget();
+    let began = Instant::now();
+    assert!(is_whole(&admin.view().await.expect("it can be read again")));
+    println!("read again in {:?}", began.elapsed());
+    assert_eq!(cut_off.asked(), BTreeSet::new(), "it was asked first again");
     // A single question goes past it as well.
     assert_eq!(admin.quorum().await.expect("the other answers").voters.len(), 3);
     let alone = Admin::connect(&cut_off.address, LIMITS).await;

@@ -11,8 +11,7 @@
 //! | [`Requests`] | finds the requests in what a client sends |
 //! | [`InFlight`] | which of them wait for an answer, in order |
 //! | [`Answers`] | finds the answers in what a broker sends, and those that carry records |
-//! | [`Baseline`] | where nothing can be read: more bytes than idle clients need |
-//! | [`Account`] | where nothing stands in front: more bytes of one connection than an allowance |
+//! | [`Account`] | where nothing can be read: more bytes of one connection than an [`Allowance`] |
 //! | [`READABLE`] | what of the versions that a broker offers is passed on |
 //!
 //! # What it guarantees (ids of `proofs/claims.toml`)
@@ -23,6 +22,8 @@
 //! * `traffic/T4` What an idle client sends and gets is no traffic, once it has joined its group.
 //! * `traffic/T5` What passes is changed in one place only: of Fetch, Produce and groups' heartbeats a broker offers no version that
 //!   cannot be read.
+//! * `traffic/T6` Of a connection that nothing is read of: who keeps to the allowance is never traffic; who passes more in a time than is
+//!   earned in it and can be saved up is, and nobody else; more bytes or a smaller allowance never make it less.
 //!
 //! # What holds
 //! These can only say "traffic" or say nothing. Whatever is not understood is traffic: an unknown kind, a version of Fetch that
@@ -33,7 +34,6 @@
 mod answers;
 #[cfg(seeded_bugs)]
 pub mod bugs;
-mod bytes;
 mod chatter;
 mod field;
 mod flight;
@@ -41,7 +41,6 @@ mod requests;
 mod versions;
 
 pub use answers::Answers;
-pub use bytes::{Baseline, Passed};
 pub use chatter::{Account, Allowance, SAVED_MS};
 pub use flight::{Awaited, InFlight};
 pub use requests::{Asked, Requests};

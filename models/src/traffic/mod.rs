@@ -1,8 +1,9 @@
 //! What passes between a client and a broker, in every short conversation: the deployed readers against what was put in.
 //!
 //! A state is a conversation, made of whole exchanges; what the readers say of it is worked out in one go, for three ways to
-//! cut the bytes. There is no environment but the next exchange.
+//! cut the bytes. There is no environment but the next exchange. `chatter.rs` is about connections that nothing can be read of.
 
+mod chatter;
 mod frames;
 
 use pehra_core::sleep::traffic::{Answers, InFlight, Meaning, Requests};
@@ -11,6 +12,7 @@ use stateright::{Model, Property};
 use crate::kinds::Kinds;
 use frames::{Ask, Conversation, Form};
 
+pub use chatter::{Stretch, Stretches};
 pub use frames::{Exchange, Heartbeat, exchanges};
 
 /// In pieces of so many bytes.

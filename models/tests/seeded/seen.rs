@@ -2,7 +2,7 @@
 
 use pehra_core::sleep::{coverage, traffic};
 use pehra_models::coverage::Clusters;
-use pehra_models::traffic::Conversations;
+use pehra_models::traffic::{Conversations, Stretches};
 use pehra_models::{Catch, Hunt};
 
 use super::judge;
@@ -47,11 +47,14 @@ fn hunt_in_the_coverage(bug: coverage::bugs::Bug) -> Catch {
 
 fn hunt_in_the_traffic(bug: traffic::bugs::Bug) -> Catch {
     use traffic::bugs::Bug;
-    let conversations = Conversations::new(2).with_bug(bug);
-    let mut catch = Hunt::new(&conversations)
-        .name(format!("{bug:?}"))
-        .run()
-        .expect("no limit");
+    let name = format!("{bug:?}");
+    let caught = match bug {
+        Bug::EachStretchAlone | Bug::WholeBytesAreEarned | Bug::TrafficIsOwed | Bug::TrafficIsForgiven => {
+            Hunt::new(&Stretches::new(4).with_bug(bug)).name(name).run()
+        }
+        _ => Hunt::new(&Conversations::new(2).with_bug(bug)).name(name).run(),
+    };
+    let mut catch = caught.expect("no limit");
     catch.stands_for = match bug {
         Bug::ProduceIsIdle => "a write that nobody wakes for",
         Bug::UnknownKindIsIdle => "a new kind of request that counts as idle until somebody lists it",
@@ -66,6 +69,10 @@ fn hunt_in_the_traffic(bug: traffic::bugs::Bug) -> Catch {
         Bug::OrderUnchecked => "an answer taken for that of another request",
         Bug::FallbackIsForgotten => "a newer client that is offered what cannot be read",
         Bug::OfferIsRaised => "a version offered that the broker lacks",
+        Bug::EachStretchAlone => "a writer that is slow enough for each look by itself",
+        Bug::WholeBytesAreEarned => "an idle client that counts as traffic the oftener it is looked at",
+        Bug::TrafficIsOwed => "a client that keeps brokers awake for long after one large read",
+        Bug::TrafficIsForgiven => "a writer that is overlooked after it was seen",
     }
     .into();
     catch

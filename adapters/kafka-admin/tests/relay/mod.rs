@@ -35,6 +35,11 @@ impl Relay {
     pub fn asked(&self) -> BTreeSet<i16> {
         self.asked.lock().expect("nobody panics with it").clone()
     }
+
+    /// What came so far.
+    pub fn forget(&self) {
+        self.asked.lock().expect("nobody panics with it").clear();
+    }
 }
 
 async fn serve(client: TcpStream, broker: String, is_cut_off: bool, asked: Arc<Mutex<BTreeSet<i16>>>) {

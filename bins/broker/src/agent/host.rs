@@ -19,7 +19,7 @@ use pehra_power::{Local, Power};
 use tokio::sync::{mpsc, watch};
 
 use super::hand::Deed;
-use super::{Word, serve, settings, span, status};
+use super::{Word, look, serve, settings, span, status};
 use crate::desk::Desk;
 use crate::hosted::{Host, OWN, Place};
 
@@ -65,6 +65,8 @@ pub(super) struct Content {
     pub alerts: NodeSet,
     /// What is wrong with the cluster, by the last reading.
     pub wrong: Option<String>,
+    /// Who could be read last.
+    read_at: Option<String>,
     pub fit: Vec<Checked>,
 }
 
@@ -171,7 +173,7 @@ impl Agent {
     }
 
     /// Whom to ask about the cluster: others that are awake first, as what one is about to stop or has just started may be
-    /// behind, and last those that may sleep.
+    /// behind, and last those that may sleep. Among equals whoever could be read last: one that is cut off costs its deadline once.
     pub(super) fn kafka(&self, awake: NodeSet) -> String {
         let mut ranked = Vec::new();
         for member in &self.place.cluster.members {
@@ -185,9 +187,7 @@ impl Agent {
             }
         }
         ranked.extend(self.settings.kafka.iter().map(|address| (2, address.to_string())));
-        ranked.sort();
-        let addresses: Vec<String> = ranked.into_iter().map(|(_, address)| address).collect();
-        addresses.join(",")
+        look::in_order(ranked, self.content().read_at.as_deref())
     }
 
     // --- what its tasks find out ----------------------------------------------------------------------------------------
@@ -224,6 +224,11 @@ impl Agent {
             None => tracing::info!("the cluster is well"),
         }
         content.wrong = wrong;
+    }
+
+    /// Whose word the last reading of the cluster was.
+    pub(super) fn read_at(&self, address: Option<&str>) {
+        self.content().read_at = address.map(str::to_owned);
     }
 
     pub(super) fn has_traffic(&self) {

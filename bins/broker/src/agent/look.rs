@@ -38,12 +38,23 @@ pub(super) async fn look(agent: Arc<Agent>, gear: Gear, awake: NodeSet) {
     agent.order(order).await;
 }
 
+/// These addresses with commas between, the lowest rank first, and among equals the one that could be read last.
+pub(super) fn in_order(mut ranked: Vec<(u8, String)>, read_at: Option<&str>) -> String {
+    ranked.sort_by(|(rank, address), (other_rank, other)| {
+        let is_other = |address: &str| Some(address) != read_at;
+        (rank, is_other(address), address).cmp(&(other_rank, is_other(other), other))
+    });
+    let addresses: Vec<String> = ranked.into_iter().map(|(_, address)| address).collect();
+    addresses.join(",")
+}
+
 /// A view, and what is wrong with the cluster, in words.
 async fn read(agent: &Arc<Agent>, gear: Gear, awake: NodeSet) -> Result<(View, Option<String>), String> {
     let mut admin = Admin::connect(&agent.kafka(awake), LIMITS)
         .await
         .map_err(|error| error.to_string())?;
     let view = admin.view().await.map_err(|error| error.to_string())?;
+    agent.read_at(admin.read_at());
     let agent = Arc::clone(agent);
     // The search for the largest set of sleepers may take a while.
     let worked = tokio::task::spawn_blocking(move || {
@@ -148,4 +159,24 @@ fn is_in_sync(view: &pehra_kafka_admin::View, id: i32) -> bool {
     let is_up = view.brokers.iter().any(|broker| broker.id == id && !broker.is_fenced);
     let mut partitions = view.topics.iter().flat_map(|topic| &topic.partitions);
     is_up && partitions.all(|partition| !partition.replicas.contains(&id) || partition.in_sync.contains(&id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_could_be_read_last_is_asked_first_among_equals() {
+        let ranked = [(3, "asleep:1"), (0, "b:1"), (1, "own:1"), (0, "a:1"), (0, "c:1")];
+        let order = |read_at| {
+            let ranked = ranked.map(|(rank, address)| (rank, address.to_owned()));
+            in_order(ranked.to_vec(), read_at)
+        };
+        assert_eq!(order(None), "a:1,b:1,c:1,own:1,asleep:1");
+        assert_eq!(order(Some("c:1")), "c:1,a:1,b:1,own:1,asleep:1");
+        // Its own broker may be behind, and one that sleeps does not answer.
+        assert_eq!(order(Some("own:1")), order(None));
+        assert_eq!(order(Some("asleep:1")), order(None));
+        assert_eq!(order(Some("gone:1")), order(None));
+    }
 }

@@ -31,11 +31,19 @@ pub enum Bug {
     FallbackIsForgotten,
     /// The highest version that is offered is what can be read, even if the broker takes less.
     OfferIsRaised,
+    /// What a connection passed before does not count.
+    EachStretchAlone,
+    /// Of what is earned in a stretch only whole bytes are.
+    WholeBytesAreEarned,
+    /// What was traffic has to be earned before the connection counts as idle again.
+    TrafficIsOwed,
+    /// After traffic a connection may save up anew, as if nothing had passed.
+    TrafficIsForgiven,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::ProduceIsIdle,
         Self::UnknownKindIsIdle,
         Self::JoinIsIdle,
@@ -49,6 +57,10 @@ impl Bug {
         Self::OrderUnchecked,
         Self::FallbackIsForgotten,
         Self::OfferIsRaised,
+        Self::EachStretchAlone,
+        Self::WholeBytesAreEarned,
+        Self::TrafficIsOwed,
+        Self::TrafficIsForgiven,
     ];
 
     /// What it does to a request that was seen.
@@ -75,7 +87,31 @@ impl Bug {
             | Self::CutShortIsIdle
             | Self::OrderUnchecked
             | Self::FallbackIsForgotten
-            | Self::OfferIsRaised => {}
+            | Self::OfferIsRaised
+            | Self::EachStretchAlone
+            | Self::WholeBytesAreEarned
+            | Self::TrafficIsOwed
+            | Self::TrafficIsForgiven => {}
+        }
+    }
+
+    /// What it does to what is earned in a stretch, in thousandths of a byte.
+    pub(super) const fn in_earned(self, earned: u64) -> u64 {
+        if matches!(self, Self::WholeBytesAreEarned) {
+            (earned / 1000).saturating_mul(1000)
+        } else {
+            earned
+        }
+    }
+
+    /// What it makes of what stands on an account: as it would be, and as it is kept.
+    pub(super) const fn in_level(self, level: u64, kept: u64) -> u64 {
+        if matches!(self, Self::EachStretchAlone) || matches!(self, Self::TrafficIsForgiven) && level > kept {
+            0
+        } else if matches!(self, Self::TrafficIsOwed) {
+            level
+        } else {
+            kept
         }
     }
 }

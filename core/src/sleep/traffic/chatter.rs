@@ -1,6 +1,8 @@
 //! What is more than chatter, by the bytes of one connection: where nothing stands in front of the broker and nothing can be read.
 
 use super::Meaning;
+#[cfg(seeded_bugs)]
+use super::bugs::Bug;
 
 /// How long a connection may save up what it does not use. Idle clients commit every five seconds, ask who leads what every five minutes,
 /// and greet when they come: all of that comes at once, and is little over such a time.
@@ -25,26 +27,46 @@ impl Allowance {
 
 /// What a connection has passed of late beyond its allowance: it grows with each byte, and shrinks by the allowance as time goes by.
 ///
-/// # What holds
-/// Whoever never passes more than the allowance is idle. Whoever passes more than the allowance of a time and of [`SAVED_MS`] in that time is
-/// traffic at least once in it. More bytes are never less traffic.
+/// # What holds (`traffic/T6`)
+/// Whoever keeps to the allowance is idle, whatever was before. Whoever passes more than the allowance of a time and of [`SAVED_MS`] in that
+/// time is traffic at least once in it, and nobody else is. More bytes and a smaller allowance are never less traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     /// In thousandths of a byte.
     level: u64,
+    #[cfg(seeded_bugs)]
+    bug: Option<Bug>,
 }
 
 impl Account {
     /// Nothing has passed.
-    pub const NEW: Self = Self { level: 0 };
+    pub const NEW: Self = Self {
+        level: 0,
+        #[cfg(seeded_bugs)]
+        bug: None,
+    };
+
+    /// The same with a seeded bug.
+    #[cfg(seeded_bugs)]
+    #[must_use]
+    pub const fn with_bug(mut self, bug: Option<Bug>) -> Self {
+        self.bug = bug;
+        self
+    }
 
     /// These bytes passed in these milliseconds, which follow those before.
     #[must_use]
     pub fn passed(&mut self, allowance: Allowance, bytes: u64, ms: u32) -> Meaning {
         let earned = u64::from(allowance.bytes_per_second).saturating_mul(ms.into());
+        #[cfg(seeded_bugs)]
+        let earned = self.bug.map_or(earned, |bug| bug.in_earned(earned));
         let level = self.level.saturating_add(bytes.saturating_mul(1000));
         let level = level.saturating_sub(earned);
         self.level = level.min(allowance.room());
+        #[cfg(seeded_bugs)]
+        if let Some(bug) = self.bug {
+            self.level = bug.in_level(level, self.level);
+        }
         if level > allowance.room() {
             Meaning::Traffic
         } else {
