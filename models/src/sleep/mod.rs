@@ -10,12 +10,19 @@
 
 mod bounds;
 mod cluster;
+mod dead;
 mod diagram;
+mod happens;
 mod kinds;
 pub(crate) mod net;
+mod possible;
 pub mod properties;
 mod queries;
+mod reading;
+mod renaming;
+mod start;
 mod state;
+mod steps;
 mod words;
 mod world;
 mod worlds;
