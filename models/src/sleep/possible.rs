@@ -134,7 +134,7 @@ impl World {
             if votes.contains(NodeId(member.into()))
                 && votes.is_majority_of(all)
                 && self.bounds.may_elect(term, votes)
-                && Self::may_vote(state)
+                && self.may_vote(state)
                 && votes.iter().all(awake)
             {
                 actions.push(Action::Elect(member, votes));
@@ -142,12 +142,12 @@ impl World {
         }
     }
 
-    /// After the calm nobody is elected while a leader leads and does not let another lead.
-    fn may_vote(state: &State) -> bool {
+    /// After the calm nobody is elected while a leader leads and does not let another lead; in a loyal world never.
+    fn may_vote(&self, state: &State) -> bool {
         let leads = |leader: &u8| {
             let around = state.at(*leader);
             around.heard && around.term == state.top() && !around.yields
         };
-        !state.calm || (!state.leaders.last().is_some_and(leads))
+        !(state.calm || self.bounds.loyal) || (!state.leaders.last().is_some_and(leads))
     }
 }

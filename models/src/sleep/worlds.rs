@@ -219,4 +219,28 @@ impl Bounds {
         .calming()
         .on(Cluster::whole(Setup::new(2, 1, 2, 1), 1))
     }
+
+    /// Over the abstract Kafka the Pehredar, whose broker leads the partition, loses its power and the newest record of its disk, or
+    /// its process only. Then one on duty is elected by any majority, calls those who sleep, and makes a plan of its own, under which
+    /// one may sleep.
+    ///
+    /// Left out: another is elected only after the crash, one member may stand, and nobody else crashes; else it is
+    /// [`plainer`](Self::plainer).
+    #[must_use]
+    pub fn pehredar_without_power() -> Self {
+        Self {
+            loyal: true,
+            terms: 2,
+            decrees: 4,
+            stands: vec![set(&[2])],
+            crashes: 1,
+            crash_at: set(&[0]),
+            never: &["rouse timer"],
+            ..Self::plainer()
+        }
+        .on(Cluster {
+            torn: 1,
+            ..Cluster::three(1, 1)
+        })
+    }
 }
