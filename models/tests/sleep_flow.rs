@@ -22,20 +22,12 @@ type Change = (Place, &'static str, Place);
 /// Worlds that are walked to their ends, each for what it is named for.
 fn worlds() -> Vec<(&'static str, Bounds)> {
     let plain = || Bounds {
-        without: vec![Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer],
         repeats: false,
-        ..Bounds::lean()
+        ..Bounds::plain()
     };
     let one = |node: u16| NodeSet::only(NodeId(node));
     vec![
-        (
-            "a wake",
-            Bounds {
-                wakes: 1,
-                without: vec![Timer::Wake, Timer::Answer],
-                ..Bounds::lean()
-            },
-        ),
+        ("a wake", Bounds::woken()),
         (
             "traffic",
             Bounds {
@@ -48,14 +40,7 @@ fn worlds() -> Vec<(&'static str, Bounds)> {
                 ..Bounds::lean()
             },
         ),
-        (
-            "no leader",
-            Bounds {
-                losses: 1,
-                without: vec![Timer::Wake, Timer::Answer],
-                ..Bounds::lean()
-            },
-        ),
+        ("no leader", Bounds::lost(&[Timer::Wake, Timer::Answer])),
         (
             "a second term",
             Bounds {

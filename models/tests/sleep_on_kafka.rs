@@ -2,11 +2,8 @@
 //!
 //! What is found is held against `models/results/gates.json`; see `pehra_models::results`.
 
-use pehra_core::members::NodeSet;
-use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::Timer;
-use pehra_models::kafka::Setup;
-use pehra_models::sleep::{Bounds, Cluster, L5, World};
+use pehra_models::sleep::{Bounds, Cluster, L5, World, set};
 use pehra_models::{Gate, Leads, Report, results};
 
 fn passes(name: &str, bounds: Bounds, states: u64) {
@@ -25,27 +22,6 @@ fn leads(name: &str, bounds: Bounds, queries: &[Leads<World>], states: u64) {
     results::compare("gates", &report);
 }
 
-fn set(nodes: &[u16]) -> NodeSet {
-    nodes.iter().map(|node| pehra_core::types::NodeId(*node)).collect()
-}
-
-/// Three brokers, three copies of each partition, two needed.
-fn three(partitions: u8, records: u8) -> Cluster {
-    Cluster {
-        setup: Setup::new(3, partitions, 3, 2),
-        records,
-        torn: 0,
-        shrinks: false,
-    }
-}
-
-fn without(timers: &[Timer]) -> Bounds {
-    Bounds {
-        without: timers.to_vec(),
-        ..Bounds::lean()
-    }
-}
-
 const NAMES: [&str; 8] = [
     "sleep on kafka: a wake from outside",
     "sleep on kafka: two terms, led by one who may sleep",
@@ -62,26 +38,13 @@ fn the_results_name_exactly_these_gates() {
     results::require_names::<Report>("gates", "sleep on kafka: ", &NAMES);
 }
 
-/// Nothing comes too late or by itself but what the world is about, and nobody is idle again who was woken or has started.
-fn plainer() -> Bounds {
-    without(&[
-        Timer::Idle,
-        Timer::Probe,
-        Timer::Alarm,
-        Timer::Drain,
-        Timer::Wake,
-        Timer::Answer,
-    ])
-}
-
 #[test]
 fn a_wake_from_outside() {
     let bounds = Bounds {
         never: &["wake call", "rouse timer"],
-        wakes: 1,
-        ..without(&[Timer::Wake, Timer::Answer])
+        ..Bounds::woken()
     };
-    passes(NAMES[0], bounds.on(three(1, 2)), 41_930);
+    passes(NAMES[0], bounds.on(Cluster::three(1, 2)), 41_930);
 }
 
 #[test]
@@ -90,9 +53,9 @@ fn two_terms_led_by_one_who_may_sleep() {
         never: &["decide", "rouse timer"],
         terms: 2,
         stands: vec![set(&[1])],
-        ..plainer()
+        ..Bounds::plainer()
     };
-    passes(NAMES[1], bounds.on(three(1, 1)), 156_920);
+    passes(NAMES[1], bounds.on(Cluster::three(1, 1)), 156_920);
 }
 
 #[test]
@@ -101,9 +64,9 @@ fn two_terms_led_by_one_on_duty() {
         never: &["decide", "rouse timer"],
         terms: 2,
         stands: vec![set(&[2])],
-        ..plainer()
+        ..Bounds::plainer()
     };
-    passes(NAMES[2], bounds.on(three(1, 1)), 45_150);
+    passes(NAMES[2], bounds.on(Cluster::three(1, 1)), 45_150);
 }
 
 /// The Pehredar, whose broker leads the partition, loses its power, and the newest record of its disk.
@@ -113,9 +76,12 @@ fn a_power_loss_of_the_pehredar() {
         never: &["wake call", "decide", "follow", "rouse timer"],
         crashes: 1,
         crash_at: set(&[0]),
-        ..plainer()
+        ..Bounds::plainer()
     };
-    let torn = Cluster { torn: 1, ..three(1, 1) };
+    let torn = Cluster {
+        torn: 1,
+        ..Cluster::three(1, 1)
+    };
     passes(NAMES[3], bounds.on(torn), 3_394);
 }
 
@@ -124,9 +90,9 @@ fn two_partitions() {
     let bounds = Bounds {
         never: &["wake call", "rouse timer"],
         wakes: 1,
-        ..without(&[Timer::Wake, Timer::Answer, Timer::Probe, Timer::Drain])
+        ..Bounds::lean_without(&[Timer::Wake, Timer::Answer, Timer::Probe, Timer::Drain])
     };
-    passes(NAMES[4], bounds.on(three(2, 2)), 110_400);
+    passes(NAMES[4], bounds.on(Cluster::three(2, 2)), 110_400);
 }
 
 #[test]
@@ -134,11 +100,11 @@ fn copies_that_lag() {
     let bounds = Bounds {
         never: &["rouse timer"],
         wakes: 1,
-        ..plainer()
+        ..Bounds::plainer()
     };
     let lagging = Cluster {
         shrinks: true,
-        ..three(1, 1)
+        ..Cluster::three(1, 1)
     };
     passes(NAMES[5], bounds.on(lagging), 131_053);
 }
@@ -148,34 +114,14 @@ fn copies_that_lag() {
 fn gear_watch() {
     let bounds = Bounds {
         never: &["rouse timer"],
-        gear: Gear::Watch,
-        voters: set(&[0]),
         traffic: 1,
         traffic_at: set(&[1]),
-        ..plainer()
+        ..Bounds::plainer().watched()
     };
-    passes(NAMES[6], bounds.on(three(1, 1)), 76_249);
+    passes(NAMES[6], bounds.on(Cluster::three(1, 1)), 76_249);
 }
 
-/// All who do not sleep crash at one moment, and start again. Of two brokers one watches and the other may sleep.
 #[test]
 fn after_all_were_down_somebody_watches_and_leaders_are_back() {
-    let bounds = Bounds {
-        calms: true,
-        all_down: true,
-        deaf: true,
-        repeats: false,
-        voters: set(&[0]),
-        crashes: 2,
-        crash_at: NodeSet::EMPTY,
-        terms: 2,
-        headroom: 1,
-        stands: vec![set(&[0])],
-        ..plainer()
-    };
-    let two = Cluster {
-        setup: Setup::new(2, 1, 2, 1),
-        ..three(1, 1)
-    };
-    leads(NAMES[7], bounds.on(two), &[L5], 176_836);
+    leads(NAMES[7], Bounds::all_were_down(), &[L5], 176_836);
 }

@@ -47,6 +47,8 @@ pub struct Bounds {
     pub wake: WakeRule,
     /// The highest term.
     pub terms: u8,
+    /// Nobody is elected while a leader leads, even before the calm: a leader is followed only once it has crashed or was lost.
+    pub loyal: bool,
     /// Decrees that may be decided in all.
     pub decrees: u8,
     /// Crashes of a whole machine.
@@ -120,6 +122,7 @@ impl Bounds {
             gear: Gear::Lean,
             wake: WakeRule::Needed,
             terms: 1,
+            loyal: false,
             decrees: 3,
             crashes: 0,
             crash_at: NodeSet::first(4),
@@ -242,6 +245,9 @@ impl Bounds {
         }
         for (term, who) in (2..).zip(&self.votes) {
             words.push(format!("term {term} by the votes of {who:?}"));
+        }
+        if self.loyal {
+            words.push("nobody is elected while a leader leads".into());
         }
         for (term, who) in (1..).zip(&self.suggests) {
             words.push(format!("in term {term} it is suggested that {who:?} sleep"));

@@ -10,20 +10,29 @@
 
 mod bounds;
 mod cluster;
+mod dead;
 mod diagram;
+mod happens;
 mod kinds;
 pub(crate) mod net;
+mod possible;
 pub mod properties;
 mod queries;
+mod reading;
+mod renaming;
+mod start;
 mod state;
+mod steps;
 mod words;
 mod world;
+mod worlds;
 
 pub use bounds::{Bounds, Cluster, Copies};
 
 pub use queries::{L1, L2, L3, L4, L5, L6, L7, L7_PAGED, L8};
 pub use state::{Action, State};
 pub use world::World;
+pub use worlds::set;
 
 use std::net::ToSocketAddrs;
 

@@ -1,5 +1,7 @@
 //! What must hold in every state.
 
+mod on_kafka;
+
 use pehra_core::members::NodeSet;
 use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard::{Role, Stage, State as Broker, Timer};
@@ -313,7 +315,7 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
         ]);
     }
     if let Some(cluster) = &bounds.kafka {
-        all.extend(on_kafka(bounds.gear, cluster.setup.keeps_eligible));
+        all.extend(on_kafka::all(bounds, cluster));
     }
     if bounds.rounds > 0 {
         all.push(Property::sometimes(
@@ -339,47 +341,6 @@ pub(super) fn all(world: &World) -> Vec<Property<World>> {
                 world.members().any(|member| slept(&member))
             },
         ));
-    }
-    all
-}
-
-/// What must hold where there is a Kafka.
-fn on_kafka(gear: Gear, keeps_eligible: bool) -> Vec<Property<World>> {
-    use crate::kafka::{Presence, properties as kafka};
-    let mut all = vec![
-        Property::always(kafka::S5, |world: &World, state: &State| {
-            let cluster = world.bounds().kafka.as_ref();
-            cluster.is_none_or(|it| kafka::no_record_is_lost(&it.setup, &state.kafka))
-        }),
-        Property::always(S5_CLEAN, World::sleepers_have_stopped),
-        Property::always(S3_STOP, |_, state: &State| state.broken & broken::S3_STOP == 0),
-        Property::always(S3_LOOKED, |_, state: &State| state.broken & broken::S3_LOOKED == 0),
-        Property::always(S3_KAFKA, World::keeps_enough),
-        Property::always(S3_UP, World::whoever_is_up_is_in_sync),
-        Property::sometimes(
-            "a record is acknowledged while one sleeps",
-            |world: &World, state: &State| {
-                let asleep = |member: u8| state.kafka.broker(member) == Presence::Stopped;
-                let taken = |number: u8| {
-                    let partition = state.kafka.partition(number);
-                    partition.acknowledged != 0
-                        && world
-                            .members()
-                            .any(|it| asleep(it) && !partition.has_acknowledged(partition.log(it)))
-                };
-                let cluster = world.bounds().kafka.as_ref();
-                cluster.is_some_and(|it| it.setup.all_partitions().any(taken))
-            },
-        ),
-    ];
-    if gear == Gear::Lean {
-        all.push(Property::always(S3_WRITES, World::refuses_for_a_reason));
-    }
-    if keeps_eligible {
-        all.push(Property::always(kafka::COPIES, |world: &World, state: &State| {
-            let cluster = world.bounds().kafka.as_ref();
-            cluster.is_none_or(|it| kafka::copies_are_whole(&it.setup, &state.kafka))
-        }));
     }
     all
 }

@@ -1,10 +1,6 @@
 //! Bugs of guard duty.
 
-use pehra_core::members::NodeSet;
-use pehra_core::sleep::coverage::Gear;
 use pehra_core::sleep::guard;
-use pehra_core::types::NodeId;
-use pehra_models::kafka::Setup;
 use pehra_models::sleep as duty;
 use pehra_models::slots::Nights;
 use pehra_models::{Catch, Hunt, Leads};
@@ -20,12 +16,6 @@ fn every_bug_of_guard_duty_is_caught() {
 #[test]
 fn bugs_of_guard_duty_are_caught_over_kafka_too() {
     use guard::bugs::Bug;
-    let cluster = duty::Cluster {
-        setup: Setup::new(3, 1, 3, 2),
-        records: 1,
-        torn: 0,
-        shrinks: false,
-    };
     for (bug, by) in [
         (Bug::P8NothingCovered, duty::properties::S3),
         (Bug::P4NoLock, duty::properties::S2),
@@ -34,7 +24,7 @@ fn bugs_of_guard_duty_are_caught_over_kafka_too() {
         let (_, bounds, _) = prey_on_duty(bug);
         let world = duty::World::new(duty::Bounds {
             bug: Some(bug),
-            ..bounds.on(cluster)
+            ..bounds.on(duty::Cluster::three(1, 1))
         });
         let catch = Hunt::new(&world)
             .name(format!("{bug:?} over Kafka"))
@@ -49,44 +39,14 @@ fn bugs_of_guard_duty_are_caught_over_kafka_too() {
 /// What a bug of guard duty stands for, the smallest world in which it can show, and the question that it answers wrongly if it
 /// breaks no property of states.
 fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Leads<duty::World>>) {
-    use duty::Bounds;
+    use duty::{Bounds, set};
     use guard::Timer;
     use guard::bugs::Bug;
-    let set = |nodes: &[u16]| nodes.iter().map(|node| NodeId(*node)).collect::<NodeSet>();
-    let without = |timers: &[Timer]| Bounds {
-        without: timers.to_vec(),
-        ..Bounds::lean()
-    };
-    let plain = || without(&[Timer::Probe, Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer]);
-    let plainer = || {
-        without(&[
-            Timer::Idle,
-            Timer::Probe,
-            Timer::Alarm,
-            Timer::Drain,
-            Timer::Wake,
-            Timer::Answer,
-        ])
-    };
-    let woken = || Bounds {
-        wakes: 1,
-        ..without(&[Timer::Wake, Timer::Answer])
-    };
-    let needed = |at: u16| Bounds {
-        traffic: 1,
-        traffic_at: set(&[at]),
-        ..plain()
-    };
-    let calm = |bounds: Bounds| Bounds {
-        calms: true,
-        deaf: true,
-        ..bounds
-    };
     let two_terms = || Bounds {
         terms: 2,
         decrees: 4,
         stands: vec![set(&[2])],
-        ..plain()
+        ..Bounds::plain()
     };
     // One leads, another, and the first one again, who then hears what was told to it in its first term.
     let back_again = || Bounds {
@@ -95,125 +55,62 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
         stands: vec![set(&[2]), set(&[0])],
         votes: vec![set(&[0, 2]), set(&[0, 2])],
         suggests: vec![set(&[1]), set(&[1]), set(&[2])],
-        ..plainer()
+        ..Bounds::plainer()
     };
     let crash = || Bounds {
         decrees: 5,
         crashes: 1,
         crash_at: set(&[2]),
-        ..plainer()
-    };
-    let watch = |bounds: Bounds| Bounds {
-        gear: Gear::Watch,
-        voters: set(&[0]),
-        ..bounds
-    };
-    // The one who is called first is gone for good; this timer never goes off.
-    let one_is_dead = |never: Timer| {
-        watch(Bounds {
-            traffic: 1,
-            traffic_at: set(&[0]),
-            gone: set(&[1]),
-            repeats: false,
-            ..without(&[Timer::Idle, Timer::Probe, Timer::Alarm, Timer::Drain, never])
-        })
-    };
-    let given_up_by_mistake = || Bounds {
-        hasty: 1,
-        ..one_is_dead(Timer::Answer)
-    };
-    let given_up = || Bounds {
-        decrees: 6,
-        ..one_is_dead(Timer::Answer)
-    };
-    let lost = |timers: &[Timer]| Bounds {
-        losses: 1,
-        ..without(timers)
+        ..Bounds::plainer()
     };
     let switched = || Bounds {
         switches: 2,
         decrees: 5,
-        ..plain()
+        ..Bounds::plain()
     };
-    let round = || Bounds {
-        brokers: 2,
-        voters: set(&[0, 1]),
-        partitions: vec![duty::Copies {
-            replicas: set(&[0, 1]),
-            in_sync_min: 1,
-        }],
-        calms: true,
-        calm_from_start: true,
-        rounds: 1,
-        terms: 2,
-        headroom: 1,
-        hands_over: true,
-        stands: vec![set(&[1])],
-        votes: vec![set(&[0, 1])],
-        decrees: 20,
-        repeats: false,
-        ..without(&[
-            Timer::Idle,
-            Timer::Probe,
-            Timer::Alarm,
-            Timer::Drain,
-            Timer::Wake,
-            Timer::Answer,
-            Timer::Rouse,
-        ])
-    };
-    let on_kafka = |bounds: Bounds| {
-        bounds.on(duty::Cluster {
-            setup: Setup::new(3, 1, 3, 2),
-            records: 1,
-            torn: 0,
-            shrinks: false,
-        })
-    };
+    let on_kafka = |bounds: Bounds| bounds.on(duty::Cluster::three(1, 1));
     let safe = |says, bounds| (says, bounds, None);
-    let live = |says, bounds, question| (says, calm(bounds), Some(question));
+    let live = |says, bounds: Bounds, question| (says, bounds.calming(), Some(question));
     match bug {
         Bug::P2AssumesAwake => safe("a new Pehredar that takes all on duty to be awake", back_again()),
         Bug::P3StrangerObeyed => safe("a grant of an older term that is obeyed", two_terms()),
-        Bug::P4NoLock => safe("a grant that is good more than once", woken()),
-        Bug::P4LockOutlivesWake => safe("a grant that comes after the wake, and is obeyed", woken()),
-        Bug::P5NoAlarm => safe("a sleeper without an alarm clock", woken()),
-        Bug::P7DutySleeps => safe("a member on duty that is let sleep", woken()),
+        Bug::P4NoLock => safe("a grant that is good more than once", Bounds::woken()),
+        Bug::P4LockOutlivesWake => safe("a grant that comes after the wake, and is obeyed", Bounds::woken()),
+        Bug::P5NoAlarm => safe("a sleeper without an alarm clock", Bounds::woken()),
+        Bug::P7DutySleeps => safe("a member on duty that is let sleep", Bounds::woken()),
         Bug::P8NothingCovered => safe(
             "all but the watchman sleep, whatever that leaves (the original protocol)",
             Bounds {
                 suggests: vec![set(&[1, 2])],
-                ..plain()
+                ..Bounds::plain()
             },
         ),
         Bug::P9KeepsWatching => safe("two that watch, after a partition", two_terms()),
-        Bug::P13WakeNotRepeated => live("a wake that is lost and not called again", needed(2), duty::L1),
-        Bug::P14WakeNeedsPehredar => safe("a wake that needs the right sender", Bounds { losses: 1, ..woken() }),
+        Bug::P13WakeNotRepeated => live("a wake that is lost and not called again", Bounds::needed(2), duty::L1),
+        Bug::P14WakeNeedsPehredar => safe(
+            "a wake that needs the right sender",
+            Bounds {
+                losses: 1,
+                ..Bounds::woken()
+            },
+        ),
         Bug::P15MaintenanceUnchecked => safe(
             "maintenance that does not wait for the others",
             Bounds {
                 rounds: 1,
                 decrees: 8,
-                ..plain()
+                ..Bounds::plain()
             },
         ),
         Bug::P16AllUpCount => safe("sleepers to be that count as awake", back_again()),
         Bug::P17CountsMembers => safe(
             "coverage by the number of brokers, not of each partition's copies",
-            Bounds {
-                brokers: 4,
-                voters: set(&[0, 1, 2, 3]),
-                partitions: [[0, 1, 2], [1, 2, 3], [0, 1, 3]]
-                    .map(|replicas| duty::Copies {
-                        replicas: set(&replicas),
-                        in_sync_min: 2,
-                    })
-                    .to_vec(),
-                suggests: vec![set(&[2, 3])],
-                ..plain()
-            },
+            Bounds::four_brokers(),
         ),
-        Bug::P18GrantsWhileBusy => safe("sleep while there is traffic (the original's \"0 then 1\")", needed(2)),
+        Bug::P18GrantsWhileBusy => safe(
+            "sleep while there is traffic (the original's \"0 then 1\")",
+            Bounds::needed(2),
+        ),
         Bug::P19OutlivesItsPlan => safe("a grant that goes on under another Pehredar", two_terms()),
         Bug::P19OldPlanTaken => safe("a grant of a plan that was replaced", crash()),
         Bug::SleeperTrusts => safe("a sleeper that does not look for itself", crash()),
@@ -227,99 +124,98 @@ fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Le
                     replicas: set(&[0, 1, 2]),
                     in_sync_min: 1,
                 }],
-                ..plain()
+                ..Bounds::plain()
             },
         ),
         Bug::P20TemporaryGrants => safe(
             "a stand-in that does all that a Pehredar does",
-            lost(&[Timer::Wake, Timer::Answer]),
+            Bounds::lost(&[Timer::Wake, Timer::Answer]),
         ),
-        Bug::P22AbortLeavesDown => live("a change given up half way", woken(), duty::L8),
-        Bug::P23TrafficUntold => live("traffic of which the Pehredar never hears", needed(2), duty::L1),
+        Bug::P22AbortLeavesDown => live("a change given up half way", Bounds::woken(), duty::L8),
+        Bug::P23TrafficUntold => live("traffic of which the Pehredar never hears", Bounds::needed(2), duty::L1),
         Bug::P24OldPromisesCount => safe("a Pehredar that counts on promises of another plan", back_again()),
-        Bug::GrantsWithoutEcho => safe("the next is let sleep before the last one has answered", watch(plain())),
+        Bug::GrantsWithoutEcho => safe(
+            "the next is let sleep before the last one has answered",
+            Bounds::plain().watched(),
+        ),
         Bug::AnyWordEndsWaking => live(
             "a wake that counts as heard by what was said before it",
-            needed(2),
+            Bounds::needed(2),
             duty::L1,
         ),
         Bug::TicketOutlivesWaking => safe(
             "an answer to an earlier wake that frees the next grant",
-            watch(needed(1)),
+            Bounds::needed(1).watched(),
         ),
         Bug::P12RepeatRevokes => live(
             "a grant that ends itself when it comes again, and nobody ever sleeps",
-            plain(),
+            Bounds::plain(),
             duty::L4,
         ),
         Bug::ChoiceForgetsSilent => live(
             "one who is known to be dead is chosen all the same, and nobody wakes in its place",
-            one_is_dead(Timer::Answer),
+            Bounds::one_is_dead(Timer::Answer),
             duty::L1,
         ),
         Bug::NobodyInItsPlace => live(
             "a call that the dead do not answer, and nobody else is called",
-            one_is_dead(Timer::Wake),
+            Bounds::one_is_dead(Timer::Wake),
             duty::L1,
         ),
         Bug::EarlyReadingKept => live(
             "traffic that is answered by what was read before it",
-            needed(0),
+            Bounds::needed(0),
             duty::L1,
         ),
-        Bug::P21SleepsUnstopped => safe("a machine that sleeps with its broker running", on_kafka(woken())),
-        Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(woken())),
-        Bug::ActiveUnstarted => safe("a machine that is woken, and a broker that is not", on_kafka(woken())),
+        Bug::P21SleepsUnstopped => safe(
+            "a machine that sleeps with its broker running",
+            on_kafka(Bounds::woken()),
+        ),
+        Bug::StaleReadingTaken => safe("a grant that is judged on a stale view", on_kafka(Bounds::woken())),
+        Bug::ActiveUnstarted => safe(
+            "a machine that is woken, and a broker that is not",
+            on_kafka(Bounds::woken()),
+        ),
         Bug::RestartLeavesDown => (
             "a broker that stays down after a power cut",
-            Bounds {
-                calms: true,
-                all_down: true,
-                deaf: true,
-                repeats: false,
-                voters: set(&[0]),
-                crashes: 2,
-                crash_at: NodeSet::EMPTY,
-                terms: 2,
-                headroom: 1,
-                stands: vec![set(&[0])],
-                ..plainer()
-            }
-            .on(duty::Cluster {
-                setup: Setup::new(2, 1, 2, 1),
-                records: 1,
-                torn: 0,
-                shrinks: false,
-            }),
+            Bounds::all_were_down(),
             Some(duty::L5),
         ),
-        Bug::RoundKeepsPehredar => live("a round of maintenance that never comes to its last", round(), duty::L6),
-        Bug::VisitOutrunsPlan => safe("one that is worked on again and again", round()),
+        Bug::RoundKeepsPehredar => live(
+            "a round of maintenance that never comes to its last",
+            Bounds::round_of_two(),
+            duty::L6,
+        ),
+        Bug::VisitOutrunsPlan => safe("one that is worked on again and again", Bounds::round_of_two()),
         Bug::SilentForGood => live(
             "a sleeper whose calls were lost once, and that is never called again",
-            given_up_by_mistake(),
+            Bounds::given_up_by_mistake(),
             duty::L1,
         ),
         Bug::SilentOneByOne => live(
             "a dead machine that is called again in the place of one that would hear",
-            given_up_by_mistake(),
+            Bounds::given_up_by_mistake(),
             duty::L1,
         ),
         Bug::FailedWakeUnsaid => live(
             "a machine that does not wake, and nobody hears of it",
-            given_up(),
+            Bounds::given_up(),
             duty::L7_PAGED,
         ),
         Bug::FailedWakeKept => live(
             "a machine that does not wake, and is counted on",
-            given_up(),
+            Bounds::given_up(),
             duty::L7_PAGED,
         ),
-        Bug::SlotByNumber | Bug::SlotAmongAll => safe("its model is that of the slots", plain()),
-        Bug::GrantNotRepeated => live("a grant that is lost, and nobody sleeps ever again", plain(), duty::L4),
+        Bug::SlotByNumber | Bug::SlotAmongAll => safe("its model is that of the slots", Bounds::plain()),
+        Bug::GrantNotRepeated => live(
+            "a grant that is lost, and nobody sleeps ever again",
+            Bounds::plain(),
+            duty::L4,
+        ),
         Bug::NoTemporary => live(
             "nobody wakes the others when the Pehredar is gone",
-            lost(&[Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer]),
+            Bounds::lost(&[Timer::Alarm, Timer::Drain, Timer::Wake, Timer::Answer]),
             duty::L2,
         ),
     }
