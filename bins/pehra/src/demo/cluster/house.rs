@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use pehra_cluster::Cluster;
 use pehra_kafka_local::{Layout, SERVES};
+use pehra_power::PowerError;
 use pehra_power::config::ProcessConfig;
 
 use super::config::BROKERS;
@@ -17,8 +18,7 @@ use crate::cluster::children::{NodeProcess, stop_all};
 /// How long controllers may take to serve, and brokers after them. On a busy machine that has no more than two cores.
 pub const START_MAX: Duration = Duration::from_secs(120);
 
-/// Its folder, and who runs in it. Agents and controllers end when it is dropped; brokers, which outlive their agents, by
-/// [`House::end`] alone.
+/// Its folder, and who runs in it. All of them end when it is dropped, also by a panic: brokers, which outlive their agents, too.
 pub struct House {
     folder: PathBuf,
     temporary: Option<tempfile::TempDir>,
@@ -150,33 +150,9 @@ impl House {
     pub async fn end(&mut self) -> Result<(), String> {
         let mut agents = std::mem::take(&mut self.agents);
         tokio::task::block_in_place(|| stop_all(&mut agents));
-        let ended = self.end_brokers().await;
+        let ended = end_brokers(&self.folder).await;
         self.end_controllers();
         ended
-    }
-
-    /// Brokers outlive their agents; their pid files name them.
-    async fn end_brokers(&self) -> Result<(), String> {
-        for id in 1..=BROKERS {
-            let pid_file = self.folder.join(format!("broker-{id}.pid"));
-            if !pid_file.exists() {
-                continue;
-            }
-            let broker = ProcessConfig {
-                command: Vec::new(),
-                directory: None,
-                environment: BTreeMap::new(),
-                log: PathBuf::new(),
-                pid_file,
-            };
-            let broker = pehra_power::Process::open(broker).await;
-            broker
-                .map_err(|error| error.to_string())?
-                .kill()
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        Ok(())
     }
 
     fn end_controllers(&mut self) {
@@ -191,8 +167,52 @@ impl Drop for House {
     fn drop(&mut self) {
         let mut agents = std::mem::take(&mut self.agents);
         stop_all(&mut agents);
+        let ended = end_brokers_now(&self.folder);
         self.end_controllers();
+        if let Err(why) = ended {
+            eprintln!("a broker of the demo may still run: {why}");
+        }
     }
+}
+
+/// Ends the brokers. The lock on its pid file says who each of them is, so a process that has got a broker's number is left alone.
+async fn end_brokers(folder: &Path) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    for id in 1..=BROKERS {
+        let pid_file = folder.join(format!("broker-{id}.pid"));
+        if pid_file.exists() {
+            wrong.extend(end_broker(pid_file).await.err().map(|error| error.to_string()));
+        }
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
+}
+
+async fn end_broker(pid_file: PathBuf) -> Result<(), PowerError> {
+    let broker = ProcessConfig {
+        command: Vec::new(),
+        directory: None,
+        environment: BTreeMap::new(),
+        log: PathBuf::new(),
+        pid_file,
+    };
+    pehra_power::Process::open(broker).await?.kill().await?;
+    Ok(())
+}
+
+/// The same where nothing can be awaited: a runtime that is unwinding runs nothing more, so it takes one of its own.
+fn end_brokers_now(folder: &Path) -> Result<(), String> {
+    let end = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime
+            .map_err(|error| error.to_string())?
+            .block_on(end_brokers(folder))
+    };
+    let ended = std::thread::scope(|threads| threads.spawn(end).join());
+    ended.unwrap_or_else(|_| Err("looking for it failed".into()))
 }
 
 /// The cluster's file, in the folder.
@@ -215,4 +235,55 @@ pub async fn until(
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What agents start their brokers by, with another program in the broker's place.
+    fn power(folder: &Path, id: u16) -> ProcessConfig {
+        ProcessConfig {
+            command: vec!["sleep".into(), "60".into()],
+            directory: None,
+            environment: BTreeMap::new(),
+            log: folder.join(format!("broker-{id}.log")),
+            pid_file: folder.join(format!("broker-{id}.pid")),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_demo_that_panics_ends_its_brokers_and_nobody_else() {
+        let house = House::new(None).expect("a folder");
+        let folder = house.folder().to_owned();
+        let mut brokers = Vec::new();
+        for id in [1, 3] {
+            let broker = pehra_power::Process::open(power(&folder, id))
+                .await
+                .expect("nobody runs");
+            broker.start().await.expect("it starts");
+            brokers.push(broker);
+        }
+        // A process whose number stands in a file whose lock nobody holds: the broker is gone, and this one has got its number.
+        let mut stranger = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("it starts");
+        std::fs::write(folder.join("broker-2.pid"), stranger.id().to_string()).expect("room for a file");
+
+        let panics = tokio::spawn(async move {
+            let _house = house;
+            panic!("the demo has a bug");
+        });
+        assert!(panics.await.expect_err("it panics").is_panic());
+        for broker in &brokers {
+            let ended = tokio::time::timeout(Duration::from_secs(10), broker.ended()).await;
+            ended.expect("a broker was left behind");
+        }
+        let left_alone = stranger.try_wait().expect("it is ours").is_none();
+        let _ = stranger.kill();
+        let _ = stranger.wait();
+        assert!(left_alone, "another's process was ended");
+        assert!(!folder.exists(), "its folder is still there");
+    }
 }
