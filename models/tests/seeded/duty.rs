@@ -36,6 +36,37 @@ fn bugs_of_guard_duty_are_caught_over_kafka_too() {
     }
 }
 
+/// In a world that the right code passes whole (`deep_sleep.rs`): each shows by the end of the Pehredar, and two only once another is
+/// elected.
+#[test]
+fn bugs_of_guard_duty_are_caught_where_the_pehredar_loses_its_power() {
+    use duty::properties as claims;
+    use guard::bugs::Bug;
+    for (bug, by, once_elected) in [
+        (Bug::P8NothingCovered, claims::S3_NOW, true),
+        (Bug::ActiveUnstarted, claims::S3_UP, true),
+        (Bug::SleeperTrusts, claims::S3_NOW, false),
+        (Bug::NoLookAfter, claims::S3_NOW, false),
+    ] {
+        let world = duty::World::new(duty::Bounds {
+            bug: Some(bug),
+            ..duty::Bounds::pehredar_without_power()
+        });
+        let catch = Hunt::new(&world)
+            .name(format!("{bug:?} without the Pehredar"))
+            .states_max(500_000)
+            .run();
+        let catch = catch.expect("it is caught before the limit").require(by);
+        println!("{}", catch.to_string().lines().next().unwrap_or_default());
+        let has = |what: &str| catch.trace.iter().any(|line| line.contains(what));
+        assert!(
+            has("loses its power") || has("of n0 crashes and starts again"),
+            "{catch}"
+        );
+        assert_eq!(has("is elected by"), once_elected, "{catch}");
+    }
+}
+
 /// What a bug of guard duty stands for, the smallest world in which it can show, and the question that it answers wrongly if it
 /// breaks no property of states.
 fn prey_on_duty(bug: guard::bugs::Bug) -> (&'static str, duty::Bounds, Option<Leads<duty::World>>) {
