@@ -16,8 +16,17 @@ use crate::Error;
 use crate::jars::{node_arguments, plain_java};
 use crate::layout::{SERVES, random_id};
 
-/// It takes eight seconds on a machine of two cores.
+/// For the node to serve, and to end. It takes eight seconds on a machine of two cores.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// It ends a process that takes too long. Debian has it always.
+const TIMEOUT: &str = "timeout";
+
+/// The node ends by itself then, even if whoever started it was killed.
+const LIFE_SECONDS: &str = "120";
+
+/// Whoever does not end when it is asked to is killed after these seconds.
+const GRACE_SECONDS: &str = "10";
 
 /// Whether there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,13 +99,12 @@ log.cleaner.dedupe.buffer.size=2097152
         folder.join("data").display()
     );
     fs::write(&properties, text).map_err(Error::file(&properties))?;
-    let output = plain_java(jars)
+    let mut format = plain_java(jars);
+    format
         .args(["-Dlog4j2.level=OFF", "kafka.tools.StorageTool", "format"])
         .args(["--cluster-id", &random_id(), "--config"])
-        .arg(&properties)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Error::program("java"))?;
+        .arg(&properties);
+    let output = in_time(&format).output().map_err(Error::program(TIMEOUT))?;
     Error::unless_done(|| "formatting Kafka's storage".into(), &output)?;
 
     let archive = folder.join("classes.jsa");
@@ -106,7 +114,7 @@ log.cleaner.dedupe.buffer.size=2097152
     command
         .arg(format!("-XX:ArchiveClassesAtExit={}", archive.display()))
         .args(node_arguments(jars, &properties));
-    let mut node = Node::start(command, to)?;
+    let mut node = Node::start(&command, to)?;
     let said = || fs::read_to_string(&log).unwrap_or_default();
     node.wait("a node that serves", said, |_| Ok(said().contains(SERVES)))?;
     node.end()?;
@@ -132,13 +140,24 @@ fn listener() -> std::io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// A process that does not outlive its owner.
+/// The same under the hand of `timeout`, which is in a group of its own: a Ctrl-C that is meant for this process leaves it alone, and
+/// no archive is given up for it.
+fn in_time(java: &Command) -> Command {
+    let mut command = Command::new(TIMEOUT);
+    command.args(["-k", GRACE_SECONDS, LIFE_SECONDS]);
+    command.arg(java.get_program()).args(java.get_args());
+    command.envs(java.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A process that ends with this.
 struct Node(Child);
 
 impl Node {
-    fn start(mut command: Command, log: File) -> Result<Self, Error> {
-        let started = command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn();
-        started.map(Self).map_err(Error::program("java"))
+    fn start(java: &Command, log: File) -> Result<Self, Error> {
+        let started = in_time(java).stdout(log).stderr(Stdio::null()).spawn();
+        started.map(Self).map_err(Error::program(TIMEOUT))
     }
 
     /// Waits until something is so. An error if the process ends before, or nothing comes.
@@ -149,8 +168,8 @@ impl Node {
         is_so: impl Fn(&mut Child) -> std::io::Result<bool>,
     ) -> Result<(), Error> {
         let until = Instant::now() + PATIENCE;
-        while !is_so(&mut self.0).map_err(Error::program("java"))? {
-            let ended = self.0.try_wait().map_err(Error::program("java"))?;
+        while !is_so(&mut self.0).map_err(Error::program(TIMEOUT))? {
+            let ended = self.0.try_wait().map_err(Error::program(TIMEOUT))?;
             if ended.is_some() || Instant::now() > until {
                 return Err(Error::Failed {
                     what: format!("waiting for {what}"),
@@ -165,13 +184,14 @@ impl Node {
     fn end(&self) -> Result<(), Error> {
         let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         let asked = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM));
-        asked.map_err(|error| Error::program("java")(error.into()))
+        asked.map_err(|error| Error::program(TIMEOUT)(error.into()))
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if matches!(self.0.try_wait(), Ok(None)) && self.end().is_ok() {
+            let _ = self.0.wait();
+        }
     }
 }
