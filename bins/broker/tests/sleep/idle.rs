@@ -64,6 +64,9 @@ fn idle_lets_one_sleep_and_no_more(barn: &Barn) {
 
 /// T8: what consumers ask for while nothing comes, and their commits, are no traffic. Then 100 messages, acknowledged by all in sync.
 fn an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(barn: &Barn) {
+    let sleeper = barn.one_sleeps();
+    let wakes = || barn.stand(sleeper).and_then(|stand| stand.all["wakes"].as_u64());
+    let before = wakes().expect("it counts them");
     let mut consumer = barn.client(
         "VerifiableConsumer",
         &[
@@ -77,22 +80,21 @@ fn an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(barn: &Barn) {
             "earliest",
         ],
     );
-    let before = barn.one_sleeps();
-    let mut awake = (1..=3).filter(|id| *id != before);
+    // To join is traffic, once.
+    barn.wait("the consumer has its partitions", || {
+        consumer.said("partitions_assigned") > 0
+    });
+    barn.wait("whoever joins wakes", || wakes().is_some_and(|now| now > before));
+    barn.say("an idle consumer");
+    let sleeper = barn.one_sleeps();
+    let mut awake = (1..=3).filter(|id| *id != sleeper);
     let since = |id| {
         barn.stand(id)
             .and_then(|stand| stand.all["traffic_ms"].as_u64())
             .unwrap_or(u64::MAX)
     };
-    barn.wait("the consumer has its partitions", || {
-        // To join is no traffic, and what it reads of the offsets' topic is not its own.
-        consumer.said("partitions_assigned") > 0
-    });
-    barn.say("an idle consumer");
-    barn.one_sleeps();
     // Longer than the idle time: it polls, beats and commits all the while.
     let until = Instant::now() + Duration::from_secs(6);
-    let sleeper = barn.one_sleeps();
     while Instant::now() < until {
         assert_eq!(barn.sleepers(), [sleeper], "an idle consumer woke it\n{}", barn.logs());
         std::thread::sleep(Duration::from_millis(100));
