@@ -6,8 +6,8 @@ fn main() -> Result<(), Error> {
     let jars = Jars::fetch()?;
     println!("{}", jars.folder().display());
     match jars.archive() {
-        Archive::There(path) => println!("{}: Kafka's classes, so that it starts sooner", path.display()),
-        Archive::None(why) => println!("WITHOUT an archive of its classes, so Kafka starts later:\n{why}"),
+        Archive::There(path) => println!("{}: Kafka's classes, so that it starts with less work", path.display()),
+        Archive::None(why) => println!("WITHOUT an archive of its classes, so Kafka takes more work to start:\n{why}"),
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Kafka's classes as Java has read and checked them once, so that whatever runs later need not do it again. Kafka's own container
-//! images do the same (KIP-974, KIP-975); a node starts in two thirds of the time, a tool in half of it.
+//! images do the same (KIP-974, KIP-975); `cargo run -p pehra-kafka-local --example start-times` measures what it saves.
 //!
 //! Java writes down which classes it has loaded as it ends. So a node is started once, with the jars just fetched, and ended when it
 //! serves. Java itself looks whether what it finds is of its own version and of the same jars, and passes over what is not.
@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -16,13 +16,7 @@ use crate::Error;
 use crate::jars::{node_arguments, plain_java};
 use crate::layout::{SERVES, random_id};
 
-/// For the node to serve, and to end. It takes eight seconds on a machine of two cores.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// It ends a process that takes too long. Debian has it always.
-const TIMEOUT: &str = "timeout";
-
-/// The node ends by itself then, even if whoever started it was killed.
+/// The node ends by itself then, even if whoever started it was killed. It takes some ten seconds on a machine of two cores.
 const LIFE_SECONDS: &str = "120";
 
 /// Whoever does not end when it is asked to is killed after these seconds.
@@ -33,7 +27,7 @@ const GRACE_SECONDS: &str = "10";
 pub enum Archive {
     /// Here it is.
     There(PathBuf),
-    /// This Java makes none, for this reason. All works without; it starts later.
+    /// This Java makes none, for this reason. All works without; starting is more work.
     None(String),
 }
 
@@ -47,11 +41,11 @@ impl Archive {
     }
 }
 
-/// The archive of these jars for this version of Java; made, unless it was made or tried before. The caller sees to it that nobody
+/// The archive of these jars for this build of Java; made, unless it was made or tried before. The caller sees to it that nobody
 /// else does so at the same time.
-pub(crate) fn of(jars: &Path, version: &str) -> Result<Archive, Error> {
-    let archive = jars.join(format!("classes-{version}.jsa"));
-    let failed = archive.with_extension("failed");
+pub(crate) fn of(jars: &Path, build: &str) -> Result<Archive, Error> {
+    let archive = jars.join(format!("classes-{build}.jsa"));
+    let failed = jars.join(format!("classes-{build}.failed"));
     if archive.exists() {
         return Ok(Archive::There(archive));
     }
@@ -86,6 +80,7 @@ fn make(jars: &Path, folder: &Path) -> Result<PathBuf, Error> {
     let properties = folder.join("node.properties");
     let (clients, controller) = free_ports().map_err(Error::Port)?;
     let text = format!(
+        // The last line is for the small heap.
         "process.roles=broker,controller
 node.id=1
 listeners=CLIENT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}
@@ -104,7 +99,7 @@ log.cleaner.dedupe.buffer.size=2097152
         .args(["-Dlog4j2.level=OFF", "kafka.tools.StorageTool", "format"])
         .args(["--cluster-id", &random_id(), "--config"])
         .arg(&properties);
-    let output = in_time(&format).output().map_err(Error::program(TIMEOUT))?;
+    let output = in_time(&format).output().map_err(failed)?;
     Error::unless_done(|| "formatting Kafka's storage".into(), &output)?;
 
     let archive = folder.join("classes.jsa");
@@ -116,18 +111,26 @@ log.cleaner.dedupe.buffer.size=2097152
         .args(node_arguments(jars, &properties));
     let mut node = Node::start(&command, to)?;
     let said = || fs::read_to_string(&log).unwrap_or_default();
-    node.wait("a node that serves", said, |_| Ok(said().contains(SERVES)))?;
+    while !said().contains(SERVES) && node.runs()? {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     node.end()?;
-    node.wait("a node that has ended", said, |node| {
-        node.try_wait().map(|ended| ended.is_some())
-    })?;
     if archive.exists() {
         return Ok(archive);
     }
     Err(Error::Failed {
-        what: "archiving Kafka's classes".into(),
+        what: FAILED.into(),
         said: said(),
     })
+}
+
+const FAILED: &str = "archiving Kafka's classes";
+
+fn failed(error: std::io::Error) -> Error {
+    Error::Failed {
+        what: FAILED.into(),
+        said: format!("`timeout`, a part of coreutils, that runs Java: {error}"),
+    }
 }
 
 fn free_ports() -> std::io::Result<(u16, u16)> {
@@ -143,7 +146,7 @@ fn listener() -> std::io::Result<TcpListener> {
 /// The same under the hand of `timeout`, which is in a group of its own: a Ctrl-C that is meant for this process leaves it alone, and
 /// no archive is given up for it.
 fn in_time(java: &Command) -> Command {
-    let mut command = Command::new(TIMEOUT);
+    let mut command = Command::new("timeout");
     command.args(["-k", GRACE_SECONDS, LIFE_SECONDS]);
     command.arg(java.get_program()).args(java.get_args());
     command.envs(java.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -157,41 +160,27 @@ struct Node(Child);
 impl Node {
     fn start(java: &Command, log: File) -> Result<Self, Error> {
         let started = in_time(java).stdout(log).stderr(Stdio::null()).spawn();
-        started.map(Self).map_err(Error::program(TIMEOUT))
+        started.map(Self).map_err(failed)
     }
 
-    /// Waits until something is so. An error if the process ends before, or nothing comes.
-    fn wait(
-        &mut self,
-        what: &str,
-        said: impl Fn() -> String,
-        is_so: impl Fn(&mut Child) -> std::io::Result<bool>,
-    ) -> Result<(), Error> {
-        let until = Instant::now() + PATIENCE;
-        while !is_so(&mut self.0).map_err(Error::program(TIMEOUT))? {
-            let ended = self.0.try_wait().map_err(Error::program(TIMEOUT))?;
-            if ended.is_some() || Instant::now() > until {
-                return Err(Error::Failed {
-                    what: format!("waiting for {what}"),
-                    said: said(),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(50));
+    fn runs(&mut self) -> Result<bool, Error> {
+        self.0.try_wait().map(|ended| ended.is_none()).map_err(failed)
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn end(&mut self) -> Result<(), Error> {
+        if self.runs()?
+            && let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw)
+        {
+            kill_process(pid, Signal::TERM).map_err(|error| failed(error.into()))?;
         }
-        Ok(())
-    }
-
-    fn end(&self) -> Result<(), Error> {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        let asked = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::TERM));
-        asked.map_err(|error| Error::program(TIMEOUT)(error.into()))
+        self.0.wait().map(drop).map_err(failed)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(None)) && self.end().is_ok() {
-            let _ = self.0.wait();
-        }
+        // It has ended before, unless something went wrong.
+        let _ = self.end();
     }
 }

@@ -14,7 +14,7 @@ pub enum Error {
     NoHome,
     /// A program is not there, or cannot be started.
     Program {
-        /// `java`, `mvn` or `timeout`.
+        /// `java` or `mvn`.
         name: &'static str,
         /// Why.
         error: io::Error,

@@ -67,7 +67,7 @@ impl Jars {
     /// What is missing before a node can be started; none if nothing is.
     #[must_use]
     pub fn lacking() -> Option<Lacking> {
-        match java_version().as_deref().and_then(major) {
+        match java_says().as_deref().and_then(major) {
             None => Some(Lacking::Java),
             Some(major) if major < JAVA_MIN => Some(Lacking::NewerJava(major)),
             Some(_) if folder().is_ok_and(|folder| is_complete(&folder)) => None,
@@ -95,12 +95,12 @@ impl Jars {
         }
         // Whoever fetched it may have been an older build, which wrote another one.
         write_new(&jars.join("log4j2.xml"), LOG4J)?;
-        let version = java_version().ok_or_else(|| Error::Program {
+        let said = java_says().ok_or_else(|| Error::Program {
             name: "java",
             error: std::io::ErrorKind::NotFound.into(),
         })?;
         Ok(Self {
-            archive: archive::of(&jars, &version)?,
+            archive: archive::of(&jars, &build(&said))?,
             folder: jars,
         })
     }
@@ -213,22 +213,33 @@ fn runs(program: &str, argument: &str) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// `17.0.13` for `openjdk version "17.0.13"`; none if there is no Java, or none that works.
-fn java_version() -> Option<String> {
+/// What Java says of its version; none if there is no Java, or none that works.
+fn java_says() -> Option<String> {
     let mut java = Command::new("java");
     let output = java.arg("-version").stdin(Stdio::null()).output().ok()?;
-    version(&String::from_utf8_lossy(&output.stderr))
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    major(&said).is_some().then_some(said)
 }
 
-fn version(said: &str) -> Option<String> {
+/// 17 for `openjdk version "17.0.13"`.
+fn major(said: &str) -> Option<u32> {
     let (_, version) = said.split_once("version \"")?;
-    let (version, _) = version.split_once('"')?;
-    Some(version.to_owned())
-}
-
-fn major(version: &str) -> Option<u32> {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
+}
+
+/// `17.0.15+6-Debian-1deb12u1` for `… (build 17.0.15+6-Debian-1deb12u1)`, as a part of a file's name: Java takes no archive of another
+/// build, even of the same version.
+fn build(said: &str) -> String {
+    let build = said
+        .split_once("(build ")
+        .and_then(|(_, build)| build.split_once([')', ',']));
+    let build = build.map_or("unknown", |(build, _)| build);
+    let in_names = |letter: char| letter.is_ascii_alphanumeric() || "+-._".contains(letter);
+    build
+        .chars()
+        .map(|letter| if in_names(letter) { letter } else { '_' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -246,15 +257,13 @@ mod tests {
 
     #[test]
     fn the_version_of_java_is_read() {
-        let both = |said: &str| version(said).map(|version| (major(&version), version));
-        let is = |major: u32, version: &str| Some((Some(major), version.to_owned()));
-        assert_eq!(
-            both("openjdk version \"17.0.13\" 2024-10-15\nOpenJDK …"),
-            is(17, "17.0.13")
-        );
-        assert_eq!(both("openjdk version \"21\" 2023-09-19"), is(21, "21"));
+        let said =
+            "openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime Environment (build 17.0.15+6-Debian-1deb12u1)\n…";
+        assert_eq!((major(said), &*build(said)), (Some(17), "17.0.15+6-Debian-1deb12u1"));
+        assert_eq!(major("openjdk version \"21\" 2023-09-19"), Some(21));
         // So Java 8 called itself.
-        assert_eq!(both("java version \"1.8.0_292\""), is(1, "1.8.0_292"));
-        assert_eq!(both("java: command not found"), None);
+        assert_eq!(major("java version \"1.8.0_292\""), Some(1));
+        assert_eq!(major("java: command not found"), None);
+        assert_eq!(build("(build a/../b c, mixed mode)"), "a_.._b_c");
     }
 }

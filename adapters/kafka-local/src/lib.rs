@@ -5,7 +5,7 @@
 //! * [`Layout`] is a folder with the files of a whole cluster, controllers and brokers in KRaft mode, each with its port and its
 //!   data. It makes the commands too, and reads in a node's log whether it serves.
 //!
-//! * [`Archive`] is what Java has read of the jars once, so that it starts sooner; making it is part of fetching.
+//! * [`Archive`] is what Java has read of the jars once, so that it starts with half the work; making it is part of fetching.
 //!
 //! Nothing here starts a node of a cluster, ends one or waits for one: that is for whoever owns the processes.
 //!

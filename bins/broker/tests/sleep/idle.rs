@@ -67,19 +67,7 @@ fn an_idle_consumer_keeps_nobody_awake_and_traffic_wakes(barn: &Barn) {
     let sleeper = barn.one_sleeps();
     let wakes = || barn.stand(sleeper).and_then(|stand| stand.all["wakes"].as_u64());
     let before = wakes().expect("it counts them");
-    let mut consumer = barn.client(
-        "VerifiableConsumer",
-        &[
-            "--topic",
-            "readings",
-            "--group-id",
-            "idle",
-            "--verbose",
-            "--enable-autocommit",
-            "--reset-policy",
-            "earliest",
-        ],
-    );
+    let mut consumer = barn.consumer("readings", "idle", &["--enable-autocommit"]);
     // To join is traffic, once.
     barn.wait("the consumer has its partitions", || {
         consumer.said("partitions_assigned") > 0

@@ -44,18 +44,7 @@ fn whoever_does_not_see_its_broker_never_sleeps(barn: &Barn) {
 }
 
 fn an_idle_consumer_keeps_nobody_awake_and_a_producer_wakes(barn: &Barn) {
-    let group = [
-        "--topic",
-        "readings",
-        "--group-id",
-        "idle",
-        "--verbose",
-        "--enable-autocommit",
-    ];
-    let mut consumer = barn.client(
-        "VerifiableConsumer",
-        &[&group[..], &["--reset-policy", "earliest"]].concat(),
-    );
+    let mut consumer = barn.consumer("readings", "idle", &["--enable-autocommit"]);
     barn.wait("the consumer has its partitions", || {
         consumer.said("partitions_assigned") > 0
     });

@@ -481,21 +481,23 @@ pid-file = \"broker-{{broker}}.pid\"
         client.sent()
     }
 
+    /// Reads for ever, from the beginning.
+    pub fn consumer(&self, topic: &str, group: &str, more: &[&str]) -> Client {
+        let usual = [
+            "--topic",
+            topic,
+            "--group-id",
+            group,
+            "--verbose",
+            "--reset-policy",
+            "earliest",
+        ];
+        self.client("VerifiableConsumer", &[&usual, more].concat())
+    }
+
     /// Reads from the beginning until all of these are read, or nothing more comes.
     pub fn consume(&self, topic: &str, sent: &[Sent]) -> Vec<Read> {
-        let group = format!("group-{}", free_port());
-        let mut client = self.client(
-            "VerifiableConsumer",
-            &[
-                "--topic",
-                topic,
-                "--group-id",
-                &group,
-                "--verbose",
-                "--reset-policy",
-                "earliest",
-            ],
-        );
+        let mut client = self.consumer(topic, &format!("group-{}", free_port()), &[]);
         let (mut last, mut since) = (0, Instant::now());
         self.wait("all is read", || {
             let count = client.said("record_data");
